@@ -1,0 +1,2 @@
+//! The original server command line.
+fn main() {}

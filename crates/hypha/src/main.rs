@@ -1,0 +1,2 @@
+//! The hypha command.
+fn main() {}
