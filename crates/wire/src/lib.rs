@@ -15,9 +15,7 @@
 pub mod codec;
 pub mod convert;
 pub mod error;
-pub mod frame;
-pub mod message;
-pub mod transfer;
+
 pub mod value;
 
 pub use codec::{Limits, decode, encode};

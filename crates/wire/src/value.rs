@@ -4,6 +4,11 @@
 
 use bytes::Bytes;
 
+mod access;
+pub(crate) mod fields;
+#[cfg(test)]
+pub(crate) mod samples;
+
 /// One value as it travels in arguments, results and events.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
