@@ -15,6 +15,7 @@
 pub mod codec;
 pub mod convert;
 pub mod error;
+pub mod frame;
 
 pub mod value;
 
