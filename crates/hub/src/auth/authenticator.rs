@@ -1,0 +1,139 @@
+//! The door: whatever credential is presented, over WebSocket or HTTP, goes through [`Authenticator::authenticate`].
+
+use super::error::AuthError;
+use super::revoked::{RevokedTokens, token_hash};
+use super::root::RootToken;
+use super::token::{TokenIssuer, TokenOptions};
+use super::user::UserInfo;
+
+/// Takes the token out of what was presented: a raw token, or `Bearer <token>` (also `bearer`).
+///
+/// # Errors
+/// Nothing presented, `Bearer` without a token, or more than one word after it.
+pub fn bare_token(credential: &str) -> Result<&str, AuthError> {
+    let credential = credential.trim();
+    if credential.is_empty() {
+        return Err(AuthError::Missing);
+    }
+    let mut words = credential.split_ascii_whitespace();
+    match words.next() {
+        Some("Bearer" | "bearer") => match (words.next(), words.next()) {
+            (None, _) => Err(AuthError::NoToken),
+            (Some(token), None) => Ok(token),
+            (Some(_), Some(_)) => Err(AuthError::NotBearer),
+        },
+        _ => Ok(credential),
+    }
+}
+
+/// Turns credentials into users: the root token, then tokens of the hub, none of them revoked.
+#[derive(Debug)]
+pub struct Authenticator {
+    issuer: TokenIssuer,
+    root: Option<RootToken>,
+    revoked: RevokedTokens,
+}
+
+impl Authenticator {
+    /// An authenticator that accepts tokens with these constants, the root token if there is one, and no revoked tokens.
+    pub fn new(options: TokenOptions, root: Option<RootToken>, revoked: RevokedTokens) -> Self {
+        Self {
+            issuer: TokenIssuer::new(options),
+            root,
+            revoked,
+        }
+    }
+
+    /// The issuer of the hub's tokens.
+    pub fn issuer(&self) -> &TokenIssuer {
+        &self.issuer
+    }
+
+    /// The revoked tokens. Whoever revokes one puts it into the durable store first.
+    pub fn revoked(&self) -> &RevokedTokens {
+        &self.revoked
+    }
+
+    /// Whether a credential is the root token (which cannot be revoked).
+    pub fn is_root_token(&self, credential: &str) -> bool {
+        let matches = |token: &str| self.root.as_ref().is_some_and(|root| root.matches(token));
+        matches(credential) || bare_token(credential).is_ok_and(matches)
+    }
+
+    /// The user that a credential (raw, or with `Bearer`) stands for at `now`, in seconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// The credential is missing, malformed, not valid (any more), or revoked. Never treat that as anonymous.
+    pub fn authenticate(&self, credential: &str, now: u64) -> Result<UserInfo, AuthError> {
+        if self.is_root_token(credential) {
+            return Ok(UserInfo::root());
+        }
+        let token = bare_token(credential)?;
+        let user = self.issuer.parse(token, now)?;
+        if self.revoked.contains(&token_hash(token)) {
+            return Err(AuthError::Revoked);
+        }
+        Ok(user)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: &str = "q7Zk0vXn4wRb2yLm9sPf6uJd8eGhTaVi";
+
+    fn authenticator() -> Authenticator {
+        Authenticator::new(
+            TokenOptions::new("s"),
+            Some(RootToken::new(ROOT).unwrap()),
+            RevokedTokens::default(),
+        )
+    }
+
+    #[test]
+    fn forms_of_a_credential() {
+        let auth = authenticator();
+        let token = auth.issuer().issue(&UserInfo::new("ada"), 60, 100).unwrap();
+        for form in [
+            token.clone(),
+            format!("Bearer {token}"),
+            format!("bearer {token}"),
+            format!(" {token}\n"),
+        ] {
+            assert_eq!(auth.authenticate(&form, 100).unwrap().id, "ada");
+        }
+        let text = |credential: &str| auth.authenticate(credential, 100).unwrap_err().to_string();
+        assert_eq!(text(""), "Authorization header is expected");
+        assert_eq!(text("Bearer"), "Token not found");
+        assert_eq!(text("Bearer a b"), "Authorization header must be 'Bearer' token");
+        assert_eq!(text("garbage"), "Error decoding token headers.");
+        assert_eq!(
+            text(&"x".repeat(1 << 20)),
+            "Token is too long: 1048576 bytes, at most 32768 are accepted"
+        );
+    }
+
+    #[test]
+    fn root_comes_first() {
+        let auth = authenticator();
+        for form in [ROOT.to_owned(), format!("Bearer {ROOT}"), format!(" {ROOT} ")] {
+            assert_eq!(auth.authenticate(&form, 0).unwrap(), UserInfo::root());
+        }
+        assert!(auth.authenticate(&ROOT[1..], 0).is_err());
+        let without = Authenticator::new(TokenOptions::new("s"), None, RevokedTokens::default());
+        assert!(without.authenticate(ROOT, 0).is_err());
+    }
+
+    #[test]
+    fn revoked_tokens_are_refused_in_every_form() {
+        let auth = authenticator();
+        let token = auth.issuer().issue(&UserInfo::new("ada"), 60, 100).unwrap();
+        auth.revoked().insert(token_hash(&token), 160);
+        assert_eq!(auth.authenticate(&token, 100), Err(AuthError::Revoked));
+        assert_eq!(
+            auth.authenticate(&format!("Bearer {token}"), 100),
+            Err(AuthError::Revoked)
+        );
+    }
+}
