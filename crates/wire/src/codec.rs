@@ -12,8 +12,8 @@ pub(crate) mod emit;
 mod encode;
 pub(crate) mod reader;
 
-pub(crate) use decode::timestamp;
 pub use decode::{decode, decode_bytes, decode_bytes_with, decode_prefix, decode_with};
+pub(crate) use decode::{decode_entries, timestamp};
 pub use encode::{encode, encode_into};
 
 /// How deep containers may nest in anything this crate reads.

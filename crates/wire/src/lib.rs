@@ -16,6 +16,7 @@ pub mod codec;
 pub mod convert;
 pub mod error;
 pub mod frame;
+pub mod message;
 
 pub mod value;
 

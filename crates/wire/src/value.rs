@@ -10,9 +10,10 @@ pub(crate) mod fields;
 pub(crate) mod samples;
 
 /// One value as it travels in arguments, results and events.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
     /// `nil` (`None`, `null`, `undefined`).
+    #[default]
     Nil,
     /// A boolean.
     Bool(bool),

@@ -58,6 +58,18 @@ pub fn decode_prefix(bytes: &[u8]) -> Result<(Value, usize)> {
     Ok((value, decoder.reader.position()))
 }
 
+/// Decodes the map `what` at the front of `bytes` as plain entries, whatever their keys; also the bytes it took.
+pub(crate) fn decode_entries(
+    bytes: &Bytes,
+    limits: &Limits,
+    what: &'static str,
+) -> Result<(Vec<(String, Value)>, usize)> {
+    let mut decoder = Decoder::new(bytes, Some(bytes), limits);
+    let len = decoder.reader.map(what)?;
+    let entries = decoder.entries(len, 1)?;
+    Ok((entries, decoder.reader.position()))
+}
+
 struct Decoder<'a> {
     reader: Reader<'a>,
     /// The buffer the reader reads, if binaries may be shared with it.
@@ -104,7 +116,7 @@ impl<'a> Decoder<'a> {
             Head::Ext(-1, len) => timestamp(self.reader.take(len)?)?,
             Head::Ext(kind, _) => return Err(WireError::UnsupportedExt(kind)),
             Head::Array(len) => self.list(len, depth + 1)?,
-            Head::Map(len) => self.map(len, depth + 1)?,
+            Head::Map(len) => fields::fold(self.entries(len, depth + 1)?),
         })
     }
 
@@ -137,7 +149,7 @@ impl<'a> Decoder<'a> {
         Ok(Value::List(items))
     }
 
-    fn map(&mut self, len: usize, depth: usize) -> Result<Value> {
+    fn entries(&mut self, len: usize, depth: usize) -> Result<Vec<(String, Value)>> {
         let mut entries: Vec<(String, Value)> = Vec::with_capacity(self.enter(len, 2, depth)?);
         let mut seen: HashSet<&'a str> = HashSet::new();
         for _ in 0..len {
@@ -152,7 +164,7 @@ impl<'a> Decoder<'a> {
             let key = key.to_owned();
             entries.push((key, self.value(depth)?));
         }
-        Ok(fields::fold(entries))
+        Ok(entries)
     }
 }
 
