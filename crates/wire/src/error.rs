@@ -87,9 +87,29 @@ pub enum WireError {
         /// What is wrong with it.
         message: String,
     },
-    /// A chunked transfer misuses the message cache.
-    #[error("{0}")]
-    Cache(String),
+    /// A chunked transfer is created with a key that is in use.
+    #[error(
+        "Message with the same key ({key}) already exists in the cache store, please use overwrite=True or remove \
+         it first."
+    )]
+    TransferExists {
+        /// Key of the transfer.
+        key: String,
+    },
+    /// A chunk or a command names a transfer that does not exist.
+    #[error("Message with key {key} does not exists.")]
+    TransferUnknown {
+        /// Key of the transfer.
+        key: String,
+    },
+    /// A chunked transfer is to be processed before all of it has come.
+    #[error("Message with key {key} is incomplete: chunk {missing} is missing")]
+    TransferIncomplete {
+        /// Key of the transfer.
+        key: String,
+        /// Index of the first missing chunk.
+        missing: u64,
+    },
 }
 
 impl WireError {

@@ -17,7 +17,7 @@ pub mod convert;
 pub mod error;
 pub mod frame;
 pub mod message;
-
+pub mod transfer;
 pub mod value;
 
 pub use codec::{Limits, decode, encode};

@@ -65,6 +65,18 @@ impl Message {
         self.other.iter().find(|(k, _)| k == key).map(|(_, value)| value)
     }
 
+    /// This message, that came in chunks, as sent by the sender of the call that asked to process them: what the chunks say about
+    /// `from`, `to`, `ws` and `user` counts for nothing.
+    pub fn stamped_by(self, process: &Message) -> Self {
+        Message {
+            from: process.from.clone(),
+            to: process.to.clone(),
+            ws: process.ws.clone(),
+            user: process.user.clone(),
+            ..self
+        }
+    }
+
     /// Decodes a frame. Long binaries are shared with it.
     ///
     /// # Errors
