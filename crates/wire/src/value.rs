@@ -65,6 +65,8 @@ pub enum Value {
         /// The JSON schema (`_rschema`).
         schema: Box<Value>,
     },
+    /// The MessagePack of one value, made by [`encode`](crate::encode) before; written as it is. Decoding never gives it.
+    Encoded(Bytes),
 }
 
 /// What a remote function promises to answer (`_rpromise`).

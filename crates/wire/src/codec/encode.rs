@@ -32,6 +32,7 @@ pub fn encode_into<B: BufMut>(value: &Value, out: &mut B) {
         Value::Timestamp { seconds, nanoseconds } => emit::timestamp(out, *seconds, *nanoseconds),
         Value::List(items) => list(items, out),
         Value::Map(entries) => map(entries, out),
+        Value::Encoded(bytes) => out.put_slice(bytes),
         typed => {
             let fields = unfold(typed).unwrap_or_default();
             emit::map(out, fields.len());

@@ -95,16 +95,13 @@ fn visit_map<'de, V: Visitor<'de>>(entries: Vec<(String, Value)>, visitor: V) ->
     })
 }
 
-/// The entries of a map, also of one with ordered keys if they are all strings.
-fn string_keys(pairs: Vec<(Value, Value)>) -> Result<Vec<(String, Value)>, Vec<(Value, Value)>> {
-    if !pairs.iter().all(|(key, _)| key.as_str().is_some()) {
-        return Err(pairs);
-    }
+/// The entries of an ordered map whose keys are strings; others are left out.
+fn string_keys(pairs: Vec<(Value, Value)>) -> Vec<(String, Value)> {
     let entries = pairs.into_iter().filter_map(|(key, value)| match key {
         Value::Str(key) => Some((key, value)),
         _ => None,
     });
-    Ok(entries.collect())
+    entries.collect()
 }
 
 /// The wire form of a typed variant as owned entries.
@@ -121,6 +118,7 @@ impl<'de> de::Deserializer<'de> for ValueDeserializer {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.0 {
+            Value::Encoded(bytes) => ValueDeserializer(crate::decode(&bytes)?).deserialize_any(visitor),
             Value::Nil => visitor.visit_unit(),
             Value::Bool(b) => visitor.visit_bool(b),
             Value::Int(i) => visitor.visit_i64(i),
@@ -179,10 +177,9 @@ impl<'de> de::Deserializer<'de> for ValueDeserializer {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.0 {
-            Value::OrderedMap(pairs) => match string_keys(pairs) {
-                Ok(entries) => visit_map(entries, visitor),
-                Err(pairs) => ValueDeserializer(Value::OrderedMap(pairs)).deserialize_any(visitor),
-            },
+            Value::OrderedMap(pairs) if pairs.iter().all(|(key, _)| key.as_str().is_some()) => {
+                visit_map(string_keys(pairs), visitor)
+            }
             other => ValueDeserializer(other).deserialize_any(visitor),
         }
     }

@@ -2,11 +2,14 @@
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
+use super::serializer::ValueSerializer;
 use crate::value::fields::{self, Field, Fields};
 use crate::value::{Generator, Method, NdArray, RemoteError, TypedArray, Value};
 
 /// Name by which MessagePack serializers know an extension: a newtype of `(type, bytes)`.
 pub(super) const EXT_STRUCT: &str = "_ExtStruct";
+/// Name by which this crate's serializer takes encoded values as they are.
+pub(super) const ENCODED_STRUCT: &str = "_HyphaEncoded";
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -26,9 +29,20 @@ impl Serialize for Value {
             }
             Value::List(items) => serializer.collect_seq(items),
             Value::Map(entries) => serializer.collect_map(entries.iter().map(|(k, v)| (k, v))),
+            Value::Encoded(bytes) if is_own::<S>() => {
+                serializer.serialize_newtype_struct(ENCODED_STRUCT, &Raw(bytes))
+            }
+            Value::Encoded(bytes) => {
+                crate::decode(bytes).map_err(serde::ser::Error::custom)?.serialize(serializer)
+            }
             typed => serialize_fields(fields::unfold(typed).unwrap_or_default(), serializer),
         }
     }
+}
+
+/// Whether `S` is this crate's serializer, which takes encoded values without decoding them. Others never see them.
+fn is_own<S>() -> bool {
+    std::any::type_name::<S>() == std::any::type_name::<ValueSerializer>()
 }
 
 macro_rules! serialize_as_map {

@@ -6,7 +6,7 @@ use serde::ser::{
     SerializeTuple, SerializeTupleStruct, SerializeTupleVariant,
 };
 
-use super::ser::EXT_STRUCT;
+use super::ser::{ENCODED_STRUCT, EXT_STRUCT};
 use crate::codec;
 use crate::error::{Result, WireError};
 use crate::value::{Value, fields};
@@ -81,6 +81,9 @@ impl ser::Serializer for ValueSerializer {
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<Value> {
         let inner = value.serialize(self)?;
+        if let (ENCODED_STRUCT, Value::Bytes(bytes)) = (name, &inner) {
+            return Ok(Value::Encoded(bytes.clone()));
+        }
         if name != EXT_STRUCT {
             return Ok(inner);
         }
