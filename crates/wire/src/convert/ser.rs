@@ -32,9 +32,9 @@ impl Serialize for Value {
             Value::Encoded(bytes) if is_own::<S>() => {
                 serializer.serialize_newtype_struct(ENCODED_STRUCT, &Raw(bytes))
             }
-            Value::Encoded(bytes) => {
-                crate::decode(bytes).map_err(serde::ser::Error::custom)?.serialize(serializer)
-            }
+            Value::Encoded(bytes) => crate::decode(bytes)
+                .map_err(serde::ser::Error::custom)?
+                .serialize(serializer),
             typed => serialize_fields(fields::unfold(typed).unwrap_or_default(), serializer),
         }
     }

@@ -189,7 +189,10 @@ fn encoded_values_pass_undecoded_here_and_decoded_elsewhere() {
     let encoded = Value::Encoded(crate::encode(&map).into());
     let list = to_value(&vec![encoded.clone()]).unwrap();
     assert_eq!(list, Value::List(vec![encoded.clone()]));
-    assert_eq!(crate::decode(&crate::encode(&list)).unwrap(), Value::List(vec![map]));
+    assert_eq!(
+        crate::decode(&crate::encode(&list)).unwrap(),
+        Value::List(vec![map])
+    );
     assert_eq!(serde_json::to_string(&encoded).unwrap(), r#"{"a":1}"#);
     let read: std::collections::BTreeMap<String, i64> = from_value(encoded).unwrap();
     assert_eq!(read["a"], 1);
