@@ -1,10 +1,11 @@
 //! What outlives the process: the interface between the hub and its storage, without any SQL.
 //!
-//! An operation that writes has succeeded only when its effect survives a power cut. Implementations are safe to share between tasks
-//! and keep each operation atomic. [`MemoryStore`] is the one for tests; the SQLite one is package `hypha-store`.
+//! An operation that writes has succeeded only when its effect survives a power cut. Implementations are safe
+//! to share between tasks and keep each operation atomic. [`MemoryStore`] is the one for tests; the SQLite
+//! one is package `hypha-store`.
 //!
-//! Workspaces that vanish with their last client, connections, registrations, queues and counters are not durable state and
-//! have no place here.
+//! Workspaces that vanish with their last client, connections, registrations, queues and counters are not
+//! durable state and have no place here.
 
 mod memory;
 
@@ -35,7 +36,8 @@ pub enum DurableError {
 pub struct WorkspaceRecord {
     /// Its id.
     pub id: WorkspaceId,
-    /// The user ids and e-mail addresses that own it: the index for look-ups by owner, beside the ones in `info`.
+    /// The user ids and e-mail addresses that own it: the index for look-ups by owner, beside the ones in
+    /// `info`.
     pub owners: Vec<String>,
     /// The whole `WorkspaceInfo`, as its dump on the wire.
     pub info: Value,
@@ -159,7 +161,8 @@ pub struct BlockEntry {
 
 /// Durable state. See the [module](self) for what an implementation promises.
 pub trait DurableStore: Send + Sync + 'static {
-    /// Stores a new workspace unless its id is taken or the quota is used up: one decision, whoever else is writing.
+    /// Stores a new workspace unless its id is taken or the quota is used up: one decision, whoever else is
+    /// writing.
     fn create_workspace<'a>(
         &'a self,
         record: &'a WorkspaceRecord,
@@ -185,7 +188,12 @@ pub trait DurableStore: Send + Sync + 'static {
     fn append_event<'a>(&'a self, event: &'a NewEvent) -> StoreFuture<'a, i64>;
 
     /// Reads the event log, oldest first: `limit` entries after the first `offset`.
-    fn events<'a>(&'a self, query: EventQuery<'a>, limit: u32, offset: u32) -> StoreFuture<'a, Vec<EventRecord>>;
+    fn events<'a>(
+        &'a self,
+        query: EventQuery<'a>,
+        limit: u32,
+        offset: u32,
+    ) -> StoreFuture<'a, Vec<EventRecord>>;
 
     /// Counts entries of the event log by type, in order of the type.
     fn event_stats<'a>(&'a self, query: EventQuery<'a>) -> StoreFuture<'a, Vec<(String, u64)>>;
@@ -205,7 +213,8 @@ pub trait DurableStore: Send + Sync + 'static {
     /// All blocks that hold at `now` (seconds since the Unix epoch).
     fn blocks(&self, now: u64) -> StoreFuture<'_, Vec<BlockEntry>>;
 
-    /// Forgets revoked tokens and blocks that ended before `now` (seconds since the Unix epoch); returns how many.
+    /// Forgets revoked tokens and blocks that ended before `now` (seconds since the Unix epoch); returns how
+    /// many.
     fn purge_expired(&self, now: u64) -> StoreFuture<'_, u64>;
 
     /// Reads a setting of the hub.
@@ -214,7 +223,7 @@ pub trait DurableStore: Send + Sync + 'static {
     /// Writes a setting of the hub.
     fn put_setting<'a>(&'a self, key: &'a str, value: &'a str) -> StoreFuture<'a, ()>;
 
-    /// Reads a setting, or writes `value` if there is none: what is returned is what every other caller gets. For values
-    /// that are made up once, such as the signing secret and the server's id.
+    /// Reads a setting, or writes `value` if there is none: what is returned is what every other caller gets.
+    /// For values that are made up once, such as the signing secret and the server's id.
     fn setting_or_insert<'a>(&'a self, key: &'a str, value: &'a str) -> StoreFuture<'a, String>;
 }

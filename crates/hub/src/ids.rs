@@ -1,7 +1,7 @@
 //! The ids of the hub, parsed once at the edge: [`WorkspaceId`], [`ClientId`], [`ServiceId`].
 //!
-//! An id is compared exactly, is never a pattern, and can be put into an address (`ws/cid:sid@app`), a token's scope, a
-//! file name or a log line without escaping. Cloning one is cheap (`Arc<str>`).
+//! An id is compared exactly, is never a pattern, and can be put into an address (`ws/cid:sid@app`), a
+//! token's scope, a file name or a log line without escaping. Cloning one is cheap (`Arc<str>`).
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -31,7 +31,8 @@ pub enum IdError {
     /// A new workspace without a name.
     #[error("Workspace name must not be empty.")]
     EmptyName,
-    /// A new workspace's name has no hyphen. Names without one are kept for the hub's own pages and workspaces.
+    /// A new workspace's name has no hyphen. Names without one are kept for the hub's own pages and
+    /// workspaces.
     #[error("Workspace name must contain at least one hyphen (e.g. my-workspace).")]
     NoHyphen,
     /// A new workspace's name is outside the alphabet.
@@ -161,9 +162,10 @@ macro_rules! id {
 id! {
     /// Names a workspace.
     ///
-    /// Liberal where the original server is: besides `[a-z0-9-|]` (what may be created) there are `public`, `ws-anonymous`,
-    /// and home workspaces `ws-user-<user id>` whose user id comes from an identity provider (`github|123`) or is a random
-    /// mixed-case text. So: 1 to 128 of `A-Z a-z 0-9 _ - | . + = ~`, starting with a letter, digit or `_`, without `..`.
+    /// Liberal where the original server is: besides `[a-z0-9-|]` (what may be created) there are `public`,
+    /// `ws-anonymous`, and home workspaces `ws-user-<user id>` whose user id comes from an identity provider
+    /// (`github|123`) or is a random mixed-case text. So: 1 to 128 of `A-Z a-z 0-9 _ - | . + = ~`, starting
+    /// with a letter, digit or `_`, without `..`.
     WorkspaceId, is_workspace_id, IdError::Workspace
 }
 
@@ -173,7 +175,8 @@ id! {
 }
 
 id! {
-    /// Names a service within its client: 1 to 128 bytes, no `/ : @ * ?`, no control characters, no blanks at the ends.
+    /// Names a service within its client: 1 to 128 bytes, no `/ : @ * ?`, no control characters, no blanks at
+    /// the ends.
     ///
     /// This is the last part of a full service id `ws/cid:sid@app`, without the others.
     ServiceId, is_service_id, IdError::Service
@@ -185,7 +188,8 @@ id! {
 const HOME_PREFIX: &str = "ws-user-";
 
 impl WorkspaceId {
-    /// The pseudo-workspace `*` in which the workspace managers live. [`WorkspaceId::parse`] never returns it.
+    /// The pseudo-workspace `*` in which the workspace managers live. [`WorkspaceId::parse`] never returns
+    /// it.
     pub fn manager() -> Self {
         Self("*".into())
     }
@@ -227,8 +231,8 @@ impl WorkspaceId {
 /// Checks the id of a workspace that `user_id` wants to create (not of one that exists).
 ///
 /// # Errors
-/// Empty, without a hyphen (except for root), outside `[a-z0-9-|]`, longer than [`MAX_ID_LEN`], or reserved: `ws-user-…` is
-/// for its user and root, `public` and `ws-anonymous` are the hub's.
+/// Empty, without a hyphen (except for root), outside `[a-z0-9-|]`, longer than [`MAX_ID_LEN`], or reserved:
+/// `ws-user-…` is for its user and root, `public` and `ws-anonymous` are the hub's.
 pub fn validate_new_workspace_id(id: &str, user_id: &str) -> Result<WorkspaceId, IdError> {
     let is_root = user_id == "root";
     if id.is_empty() {

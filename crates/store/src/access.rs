@@ -50,14 +50,17 @@ pub(crate) async fn revoked(store: &Store, now: u64) -> Result<Vec<(TokenHash, u
 
 pub(crate) async fn block(store: &Store, entry: &BlockEntry) -> Result<(), sqlx::Error> {
     let mut transaction = store.write().await?;
-    query("INSERT OR REPLACE INTO blocks (kind, key, reason, expires_at, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")
-        .bind(entry.kind.as_str())
-        .bind(&entry.key)
-        .bind(&entry.reason)
-        .bind(stored(entry.expires_at))
-        .bind(stored(entry.created_at))
-        .execute(&mut *transaction)
-        .await?;
+    query(
+        "INSERT OR REPLACE INTO blocks (kind, key, reason, expires_at, created_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )
+    .bind(entry.kind.as_str())
+    .bind(&entry.key)
+    .bind(&entry.reason)
+    .bind(stored(entry.expires_at))
+    .bind(stored(entry.created_at))
+    .execute(&mut *transaction)
+    .await?;
     transaction.commit().await
 }
 

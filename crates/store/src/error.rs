@@ -28,8 +28,8 @@ pub enum OpenError {
     },
     /// A later version of this program wrote the file.
     #[error(
-        "{path} was written by a newer version of this program (schema {found}, this version knows up to {known}). \
-         Use that version, or name another file"
+        "{path} was written by a newer version of this program (schema {found}, this version knows up to \
+         {known}). Use that version, or name another file"
     )]
     Newer {
         /// The database file.

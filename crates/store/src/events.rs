@@ -34,7 +34,8 @@ fn bind<'q>(statement: &'static str, values: EventQuery<'q>) -> Query<'q> {
 pub(crate) async fn append(store: &Store, event: &NewEvent) -> Result<i64, sqlx::Error> {
     let mut transaction = store.write().await?;
     let done = query(
-        "INSERT INTO events (event_type, workspace, user_id, timestamp_us, data) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO events (event_type, workspace, user_id, timestamp_us, data) \
+         VALUES (?1, ?2, ?3, ?4, ?5)",
     )
     .bind(&event.event_type)
     .bind(event.workspace.as_str())

@@ -1,8 +1,9 @@
-//! Durable state of the hub in SQLite: [`Store`] implements [`DurableStore`](hypha_hub::durable::DurableStore).
+//! Durable state of the hub in SQLite: [`Store`] implements
+//! [`DurableStore`](hypha_hub::durable::DurableStore).
 //!
-//! One file, in write-ahead-log mode. All writes go through one connection, one transaction each, and are acknowledged when SQLite
-//! has synced them to disk; reads go through a few connections beside it and never wait for a writer. Opening brings the
-//! schema up to date.
+//! One file, in write-ahead-log mode. All writes go through one connection, one transaction each, and are
+//! acknowledged when SQLite has synced them to disk; reads go through a few connections beside it and never
+//! wait for a writer. Opening brings the schema up to date.
 //!
 //! | module | what |
 //! | --- | --- |

@@ -10,7 +10,8 @@ pub enum LocationError {
     Empty,
     /// A SQLite URL names a host.
     #[error(
-        "A SQLite URL has no host: expected three slashes before the path (four when it is absolute), as in sqlite:///hub.db"
+        "A SQLite URL has no host: expected three slashes before the path \
+         (four when it is absolute), as in sqlite:///hub.db"
     )]
     Host,
     /// PostgreSQL.
@@ -31,8 +32,9 @@ pub enum Location {
 }
 
 impl Location {
-    /// Reads a plain path or a URL: `sqlite:///relative/path`, `sqlite:////absolute/path`, `sqlite://` (memory), each also with the driver
-    /// part that the original wants (`sqlite+aiosqlite:///path`). Options after `?` are for that driver and are ignored.
+    /// Reads a plain path or a URL: `sqlite:///relative/path`, `sqlite:////absolute/path`, `sqlite://`
+    /// (memory), each also with the driver part that the original wants (`sqlite+aiosqlite:///path`). Options
+    /// after `?` are for that driver and are ignored.
     ///
     /// # Errors
     /// An empty path, a host, or another kind of database.

@@ -12,11 +12,14 @@ pub(crate) async fn get(store: &Store, key: &str) -> Result<Option<String>, sqlx
 
 pub(crate) async fn put(store: &Store, key: &str, value: &str) -> Result<(), sqlx::Error> {
     let mut transaction = store.write().await?;
-    query("INSERT INTO settings (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
-        .bind(key)
-        .bind(value)
-        .execute(&mut *transaction)
-        .await?;
+    query(
+        "INSERT INTO settings (key, value) VALUES (?1, ?2) \
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    )
+    .bind(key)
+    .bind(value)
+    .execute(&mut *transaction)
+    .await?;
     transaction.commit().await
 }
 

@@ -52,8 +52,8 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 }
 
 impl Store {
-    /// Opens a database, making it if there is none, and brings its schema up to date. A new file is readable by its owner only: it
-    /// holds the signing secret.
+    /// Opens a database, making it if there is none, and brings its schema up to date. A new file is readable
+    /// by its owner only: it holds the signing secret.
     ///
     /// # Errors
     /// The file cannot be made or opened, is not a database, is damaged, or was written by a newer version.
@@ -71,7 +71,8 @@ impl Store {
     pub async fn ephemeral() -> Result<Self, OpenError> {
         let path = Path::new(":memory:");
         let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true);
-        // A second connection would have a second, empty database; so would a new one in place of an idle one.
+        // A second connection would have a second, empty database; so would a new one in place of an idle
+        // one.
         let only = pool(1).idle_timeout(None).max_lifetime(None);
         let only = only
             .connect_with(options)
@@ -109,9 +110,11 @@ impl Store {
         Ok(Self { writer, reader })
     }
 
-    /// Waits for what is under way and closes the database, which folds the write-ahead log into it. Operations fail from then on.
+    /// Waits for what is under way and closes the database, which folds the write-ahead log into it.
+    /// Operations fail from then on.
     pub async fn close(&self) {
-        // Readers first: the last connection to close is the one that folds the log, and it has to be a writer.
+        // Readers first: the last connection to close is the one that folds the log, and it has to be a
+        // writer.
         self.reader.close().await;
         self.writer.close().await;
     }
@@ -123,12 +126,14 @@ impl Store {
 
     /// Starts to write. What is not committed is undone when the transaction is dropped.
     pub(crate) async fn write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-        // Takes the write lock at once: a transaction that starts as a reader can fail half-way, when it turns into a writer.
+        // Takes the write lock at once: a transaction that starts as a reader can fail half-way, when it
+        // turns into a writer.
         self.writer.begin_with("BEGIN IMMEDIATE").await
     }
 }
 
-/// Makes the folder and an empty file (which is an empty database) that only its owner can read, unless there is one.
+/// Makes the folder and an empty file (which is an empty database) that only its owner can read, unless there
+/// is one.
 fn create_private(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;

@@ -59,11 +59,14 @@ pub(crate) async fn put(store: &Store, record: &WorkspaceRecord) -> Result<(), s
 }
 
 async fn write(connection: &mut SqliteConnection, record: &WorkspaceRecord) -> Result<(), sqlx::Error> {
-    query("INSERT INTO workspaces (id, info) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET info = excluded.info")
-        .bind(record.id.as_str())
-        .bind(record.info.to_string())
-        .execute(&mut *connection)
-        .await?;
+    query(
+        "INSERT INTO workspaces (id, info) VALUES (?1, ?2) \
+         ON CONFLICT (id) DO UPDATE SET info = excluded.info",
+    )
+    .bind(record.id.as_str())
+    .bind(record.info.to_string())
+    .execute(&mut *connection)
+    .await?;
     query("DELETE FROM workspace_owners WHERE workspace = ?1")
         .bind(record.id.as_str())
         .execute(&mut *connection)
@@ -106,7 +109,8 @@ pub(crate) async fn list(
         // Two statements, so that each can use its index.
         Some(_) => {
             select!(
-                "id > ?1 AND id IN (SELECT workspace FROM workspace_owners WHERE owner = ?3) ORDER BY id LIMIT ?2"
+                "id > ?1 AND id IN (SELECT workspace FROM workspace_owners WHERE owner = ?3) \
+                 ORDER BY id LIMIT ?2"
             )
         }
         None => select!("id > ?1 ORDER BY id LIMIT ?2"),

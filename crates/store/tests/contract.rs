@@ -1,4 +1,7 @@
-//! What every [`DurableStore`] promises, tried on the one in memory, on SQLite in memory and on SQLite in a file.
+//! What every [`DurableStore`] promises, tried on the one in memory, on SQLite in memory and on SQLite in a
+//! file.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::future::Future;
 

@@ -1,5 +1,7 @@
 //! A process that is killed while it writes: what it had acknowledged is there afterwards.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,7 +18,8 @@ async fn open(path: &Path) -> Store {
     Store::open(&Location::File(path.to_owned())).await.unwrap()
 }
 
-/// Not a test by itself: the process that [`acknowledged_writes_survive_a_kill`] starts. Writes events, and says the id of each.
+/// Not a test by itself: the process that [`acknowledged_writes_survive_a_kill`] starts. Writes events, and
+/// says the id of each.
 #[tokio::test]
 async fn victim() {
     let Some(path) = std::env::var_os(VICTIM) else {

@@ -1,5 +1,7 @@
 //! Opening: again, with a file that is no database, that is damaged, or that a newer version wrote.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use std::path::{Path, PathBuf};
 
 use hypha_hub::durable::{DurableError, DurableStore};
@@ -101,10 +103,13 @@ async fn a_damaged_database() {
 async fn a_database_of_a_newer_version() {
     let folder = tempfile::tempdir().unwrap();
     let (path, mut raw) = prepared(folder.path()).await;
-    sqlx::query("INSERT INTO hypha_store_migrations SELECT 9999, 'later', installed_on, success, checksum, 0 FROM hypha_store_migrations")
-        .execute(&mut raw)
-        .await
-        .unwrap();
+    sqlx::query(
+        "INSERT INTO hypha_store_migrations SELECT 9999, 'later', installed_on, success, checksum, 0 \
+         FROM hypha_store_migrations",
+    )
+    .execute(&mut raw)
+    .await
+    .unwrap();
     raw.close().await.unwrap();
     let error = open(&path).await.unwrap_err();
     assert!(matches!(error, OpenError::Newer { found: 9999, .. }), "{error:?}");

@@ -1,4 +1,5 @@
-//! The door: whatever credential is presented, over WebSocket or HTTP, goes through [`Authenticator::authenticate`].
+//! The door: whatever credential is presented, over WebSocket or HTTP, goes through
+//! [`Authenticator::authenticate`].
 
 use super::error::AuthError;
 use super::revoked::{RevokedTokens, token_hash};
@@ -35,7 +36,8 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// An authenticator that accepts tokens with these constants, the root token if there is one, and no revoked tokens.
+    /// An authenticator that accepts tokens with these constants, the root token if there is one, and no
+    /// revoked tokens.
     pub fn new(options: TokenOptions, root: Option<RootToken>, revoked: RevokedTokens) -> Self {
         Self {
             issuer: TokenIssuer::new(options),
@@ -60,7 +62,8 @@ impl Authenticator {
         matches(credential) || bare_token(credential).is_ok_and(matches)
     }
 
-    /// The user that a credential (raw, or with `Bearer`) stands for at `now`, in seconds since the Unix epoch.
+    /// The user that a credential (raw, or with `Bearer`) stands for at `now`, in seconds since the Unix
+    /// epoch.
     ///
     /// # Errors
     /// The credential is missing, malformed, not valid (any more), or revoked. Never treat that as anonymous.

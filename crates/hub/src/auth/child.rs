@@ -1,7 +1,7 @@
 //! Tokens that a client asks for (`generate_token`), for others to use in its name: child tokens.
 //!
-//! A child has an id of its own, names its parent, is pinned to one workspace, and never carries more than was asked for or
-//! than its parent had.
+//! A child has an id of its own, names its parent, is pinned to one workspace, and never carries more than
+//! was asked for or than its parent had.
 
 use rand::Rng;
 use serde::Deserialize;
@@ -123,11 +123,12 @@ fn is_email(text: &str) -> bool {
 
 /// Decides what a caller gets who asks for a token for `workspace`, whose owners are `owners`.
 ///
-/// - The caller needs admin there, or to be an owner with a token of its own (not a child token); an owner's child token that has
-///   read_write on this workspace may hand on that much.
+/// - The caller needs admin there, or to be an owner with a token of its own (not a child token); an owner's
+///   child token that has read_write on this workspace may hand on that much.
 /// - Role `admin` is not handed on: it would make any token one for everything.
-/// - The token ends with its parent's credential at the latest, unless the caller acts as owner. `parent.expires_at` of a live connection
-///   is that of the newest credential that the hub gave it (a refreshed reconnection token counts).
+/// - The token ends with its parent's credential at the latest, unless the caller acts as owner.
+///   `parent.expires_at` of a live connection is that of the newest credential that the hub gave it (a
+///   refreshed reconnection token counts).
 ///
 /// `now` is seconds since the Unix epoch.
 ///

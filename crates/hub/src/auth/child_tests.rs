@@ -48,7 +48,14 @@ fn mint(parent: &UserInfo, request: &TokenConfig, owners: &[&str]) -> Result<Chi
 
 #[test]
 fn who_may_hand_on_what() {
-    let cases: &[(UserInfo, &[&str], &str, Result<&str, &str>)] = &[
+    // Caller, owners of the workspace, permission asked for, mode in the token or error.
+    type Case = (
+        UserInfo,
+        &'static [&'static str],
+        &'static str,
+        Result<&'static str, &'static str>,
+    );
+    let cases: &[Case] = &[
         (user("ada", "ws:lab#a"), &[], "read", Ok("r")),
         (user("ada", "ws:lab#a"), &[], "admin", Ok("a")),
         (user("ada", ""), &["ada"], "admin", Ok("a")),

@@ -10,7 +10,8 @@ use super::user::UserInfo;
 /// The claims of a token as JSON.
 pub(super) type Claims = Map<String, Value>;
 
-/// Writes the claims that say who `user` is and what the token allows. `namespace` goes before the names of custom claims.
+/// Writes the claims that say who `user` is and what the token allows. `namespace` goes before the names of
+/// custom claims.
 pub(super) fn from_user(user: &UserInfo, namespace: &str) -> Result<Claims, AuthError> {
     let mut claims = Claims::new();
     claims.insert("sub".into(), json!(user.id));
@@ -24,7 +25,8 @@ pub(super) fn from_user(user: &UserInfo, namespace: &str) -> Result<Claims, Auth
     Ok(claims)
 }
 
-/// Reads the identity from verified claims: every user is admin at home, and role `admin` is admin everywhere.
+/// Reads the identity from verified claims: every user is admin at home, and role `admin` is admin
+/// everywhere.
 pub(super) fn to_user(claims: &Claims, namespace: &str) -> Result<UserInfo, AuthError> {
     let id = match claims.get("sub") {
         Some(Value::String(id)) if !id.is_empty() => id.clone(),

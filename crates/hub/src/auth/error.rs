@@ -1,4 +1,5 @@
-//! What can be wrong with a credential or a request for one, and the text, kind and status that the caller sees.
+//! What can be wrong with a credential or a request for one, and the text, kind and status that the caller
+//! sees.
 
 use crate::ids::IdError;
 
@@ -111,7 +112,7 @@ pub enum AuthError {
         /// The level that the caller has.
         has: Permission,
     },
-    /// [`TokenConfig::email`](super::child::TokenConfig::email) by somebody without the role.
+    /// [`TokenConfig::email`](super::TokenConfig::email) by somebody without the role.
     #[error("Only callers with the 'admin' role may set TokenConfig.email")]
     EmailOverride,
     /// A specialised token where general access is needed.

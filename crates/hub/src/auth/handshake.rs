@@ -1,4 +1,5 @@
-//! What a connecting client becomes, or why it is refused: the decision between the first frame and the look-up of the workspace.
+//! What a connecting client becomes, or why it is refused: the decision between the first frame and the
+//! look-up of the workspace.
 //!
 //! [`admit`] looks at the first frame, [`join`] at the workspace once it is there.
 
@@ -35,7 +36,8 @@ pub struct Admission {
     pub workspace: WorkspaceId,
     /// The client's id.
     pub client_id: ClientId,
-    /// Whether it comes back: then it supersedes an older connection of its id instead of being refused as a duplicate.
+    /// Whether it comes back: then it supersedes an older connection of its id instead of being refused as a
+    /// duplicate.
     pub reconnecting: bool,
 }
 
@@ -86,8 +88,8 @@ fn given(field: &Option<String>) -> Option<&str> {
     field.as_deref().filter(|text| !text.is_empty())
 }
 
-/// Decides who a connecting client is and which workspace it is to join. `now` is seconds since the Unix epoch; `rng` names
-/// anonymous users.
+/// Decides who a connecting client is and which workspace it is to join. `now` is seconds since the Unix
+/// epoch; `rng` names anonymous users.
 ///
 /// # Errors
 /// A bad credential, a credential for another workspace or client, a malformed id.

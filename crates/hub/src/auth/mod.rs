@@ -1,6 +1,7 @@
 //! Tokens and permissions: who is asking, and may they.
 //!
-//! Everything here is pure: no I/O, no clock (`now` is seconds since the Unix epoch, passed in), no randomness of its own.
+//! Everything here is pure: no I/O, no clock (`now` is seconds since the Unix epoch, passed in), no
+//! randomness of its own.
 //!
 //! | module | what |
 //! | --- | --- |
@@ -11,8 +12,8 @@
 //! | [`child`] | tokens that a client asks for, for others to use |
 //! | [`handshake`] | what a connecting client becomes, or why it is refused |
 //!
-//! Two rules hold throughout: a token never carries more than was asked for and than its parent had, and nothing that
-//! a caller chose enters a scope text unchecked.
+//! Two rules hold throughout: a token never carries more than was asked for and than its parent had, and
+//! nothing that a caller chose enters a scope text unchecked.
 
 pub mod authenticator;
 pub mod child;

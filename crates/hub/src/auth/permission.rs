@@ -1,7 +1,8 @@
 //! The permission levels, and what a user may do in a workspace.
 //!
-//! [`effective`] is the one place where access is decided; ownership ([`owned_by`]) turns into access only through
-//! [`scope_for_workspace`] and [`child_token`](super::child::child_token), and only for a user who [`may_act_as_owner`].
+//! [`effective`] is the one place where access is decided; ownership ([`owned_by`]) turns into access only
+//! through [`scope_for_workspace`] and [`child_token`](super::child::child_token), and only for a user who
+//! [`may_act_as_owner`].
 
 use std::fmt;
 
@@ -80,8 +81,9 @@ pub fn check(user: &UserInfo, workspace: &str, required: Permission) -> Result<(
     }
 }
 
-/// Whether `workspace`, whose owners (user ids or e-mail addresses) are `owners`, belongs to `user`: listed by id or e-mail,
-/// or the home of the user or of the user's parent. Ownership alone is not access, see [`may_act_as_owner`].
+/// Whether `workspace`, whose owners (user ids or e-mail addresses) are `owners`, belongs to `user`: listed
+/// by id or e-mail, or the home of the user or of the user's parent. Ownership alone is not access, see
+/// [`may_act_as_owner`].
 pub fn owned_by(user: &UserInfo, workspace: &str, owners: &[String]) -> bool {
     let listed = |name: &str| !name.is_empty() && owners.iter().any(|owner| owner == name);
     let home_of = |id: &str| !id.is_empty() && workspace.strip_prefix("ws-user-") == Some(id);
@@ -93,8 +95,8 @@ pub fn owned_by(user: &UserInfo, workspace: &str, owners: &[String]) -> bool {
 
 /// Whether being an owner of `workspace` gives `user` admin rights there.
 ///
-/// A child token carries its parent's e-mail address and names the parent, but was made to do less: for it, only its own (synthetic) home
-/// counts. What it may do elsewhere is what its scope says.
+/// A child token carries its parent's e-mail address and names the parent, but was made to do less: for it,
+/// only its own (synthetic) home counts. What it may do elsewhere is what its scope says.
 pub fn may_act_as_owner(user: &UserInfo, workspace: &str, owners: &[String]) -> bool {
     if user.parent.is_some() {
         return workspace.strip_prefix("ws-user-") == Some(user.id.as_str());
@@ -102,8 +104,9 @@ pub fn may_act_as_owner(user: &UserInfo, workspace: &str, owners: &[String]) -> 
     owned_by(user, workspace, owners)
 }
 
-/// The scope of a user who joins `workspace` as `client_id`: the grants so far, plus admin if the user is an owner and had no
-/// permission there yet; everything for role `admin`. Whether that is enough to join is for the caller to [`check`].
+/// The scope of a user who joins `workspace` as `client_id`: the grants so far, plus admin if the user is an
+/// owner and had no permission there yet; everything for role `admin`. Whether that is enough to join is for
+/// the caller to [`check`].
 pub fn scope_for_workspace(
     user: &UserInfo,
     workspace: &WorkspaceId,
@@ -148,7 +151,8 @@ mod tests {
 
     #[test]
     fn effective_is_the_stronger_of_star_and_specific() {
-        let cases: &[(&[(&str, Permission)], Option<Permission>)] = &[
+        type Grants = &'static [(&'static str, Permission)];
+        let cases: &[(Grants, Option<Permission>)] = &[
             (&[], None),
             (&[("other", Admin)], None),
             (&[("lab", Read)], Some(Read)),

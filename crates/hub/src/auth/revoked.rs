@@ -1,14 +1,15 @@
 //! The revoked tokens, in memory, for the check that every presented credential goes through.
 //!
-//! The durable list is the [`DurableStore`](crate::durable::DurableStore)'s. The hub loads it at start, and puts a token there
-//! before it puts it here.
+//! The durable list is the [`DurableStore`](crate::durable::DurableStore)'s. The hub loads it at start, and
+//! puts a token there before it puts it here.
 
 use std::collections::HashMap;
 
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 
-/// What is kept of a revoked token: the SHA-256 of its text, so that a look into the store shows no usable token.
+/// What is kept of a revoked token: the SHA-256 of its text, so that a look into the store shows no usable
+/// token.
 pub type TokenHash = [u8; 32];
 
 /// The hash under which a token (without `Bearer`) is revoked.
@@ -36,7 +37,8 @@ impl RevokedTokens {
         self.0.read().contains_key(token)
     }
 
-    /// Forgets tokens that have expired by themselves. The list stays as small as the number of revoked tokens still alive.
+    /// Forgets tokens that have expired by themselves. The list stays as small as the number of revoked
+    /// tokens still alive.
     pub fn purge(&self, now: u64) {
         self.0.write().retain(|_, expires_at| *expires_at >= now);
     }

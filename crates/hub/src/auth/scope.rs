@@ -5,8 +5,9 @@
 //! item  := "ws:" workspace "#" ("r" | "rw" | "a") | "cid:" client | "wid:" workspace | extra
 //! ```
 //!
-//! The text has no escapes, so text that a caller chose could smuggle in further items. [`ScopeInfo::to_text`] therefore
-//! refuses every component that could, and reads its own output back before it hands it out.
+//! The text has no escapes, so text that a caller chose could smuggle in further items.
+//! [`ScopeInfo::to_text`] therefore refuses every component that could, and reads its own output back before
+//! it hands it out.
 
 use std::collections::BTreeMap;
 
@@ -66,7 +67,8 @@ pub fn check_extra_scope(text: &str) -> Result<(), AuthError> {
 }
 
 impl ScopeInfo {
-    /// Reads the text of a `scope` claim. Of several `cid:` or `wid:` items the last one counts, empty items are skipped.
+    /// Reads the text of a `scope` claim. Of several `cid:` or `wid:` items the last one counts, empty items
+    /// are skipped.
     ///
     /// # Errors
     /// Longer than [`MAX_SCOPE_LEN`], a malformed `ws:` item, an item with control characters.
@@ -105,8 +107,8 @@ impl ScopeInfo {
     /// Writes the text of a `scope` claim: all `ws:`, then `cid:`, `wid:`, extras.
     ///
     /// # Errors
-    /// A component that is empty, contains blanks, control characters or `#`, or would be read as something else; a text
-    /// longer than [`MAX_SCOPE_LEN`].
+    /// A component that is empty, contains blanks, control characters or `#`, or would be read as something
+    /// else; a text longer than [`MAX_SCOPE_LEN`].
     pub fn to_text(&self) -> Result<String, AuthError> {
         let mut items = Vec::with_capacity(self.workspaces.len() + self.extra_scopes.len() + 2);
         for (workspace, level) in &self.workspaces {
@@ -134,7 +136,8 @@ impl ScopeInfo {
         Ok(text)
     }
 
-    /// The extra scopes of the form `resource:action`. Words without a colon (`openid`, `profile`) are not among them.
+    /// The extra scopes of the form `resource:action`. Words without a colon (`openid`, `profile`) are not
+    /// among them.
     pub fn specialised(&self) -> impl Iterator<Item = &str> {
         self.extra_scopes
             .iter()
@@ -157,7 +160,8 @@ impl ScopeInfo {
         }
     }
 
-    /// Demands that the token, if it was made for a single purpose, was made for `required` (`resource:action`). Ordinary tokens pass.
+    /// Demands that the token, if it was made for a single purpose, was made for `required`
+    /// (`resource:action`). Ordinary tokens pass.
     ///
     /// # Errors
     /// [`AuthError::ScopeRequired`] when there are specialised scopes and `required` is not among them.

@@ -1,7 +1,7 @@
 //! Issuing and verifying the hub's own tokens: JSON web tokens, HS256.
 //!
-//! Tokens of a reference server with the same secret, audience and issuer verify here and the other way round. Tokens of an
-//! external identity provider (RS256) are not accepted until one can be configured.
+//! Tokens of a reference server with the same secret, audience and issuer verify here and the other way
+//! round. Tokens of an external identity provider (RS256) are not accepted until one can be configured.
 
 use std::fmt;
 
@@ -90,11 +90,12 @@ impl TokenIssuer {
         }
     }
 
-    /// Issues a token that makes its bearer `user` for `expires_in` seconds (at least 1) from `now` (seconds since the Unix
-    /// epoch).
+    /// Issues a token that makes its bearer `user` for `expires_in` seconds (at least 1) from `now` (seconds
+    /// since the Unix epoch).
     ///
     /// # Errors
-    /// `expires_in` is 0, or a part of the scope cannot be written (see [`ScopeInfo::to_text`](super::scope::ScopeInfo::to_text)).
+    /// `expires_in` is 0, or a part of the scope cannot be written (see
+    /// [`ScopeInfo::to_text`](super::scope::ScopeInfo::to_text)).
     pub fn issue(&self, user: &UserInfo, expires_in: u64, now: u64) -> Result<String, AuthError> {
         if expires_in == 0 {
             return Err(AuthError::Field {
@@ -118,14 +119,15 @@ impl TokenIssuer {
         Ok(token)
     }
 
-    /// Verifies a token (without `Bearer`) at the time `now` (seconds since the Unix epoch) and reads who its bearer is.
+    /// Verifies a token (without `Bearer`) at the time `now` (seconds since the Unix epoch) and reads who its
+    /// bearer is.
     ///
     /// This is the token's own word only; whether it was revoked is known to the
     /// [`Authenticator`](super::authenticator::Authenticator).
     ///
     /// # Errors
-    /// Not a token, signed by somebody else or with another algorithm, for another audience, not from this issuer, not yet or no longer
-    /// valid, or with malformed claims.
+    /// Not a token, signed by somebody else or with another algorithm, for another audience, not from this
+    /// issuer, not yet or no longer valid, or with malformed claims.
     pub fn parse(&self, token: &str, now: u64) -> Result<UserInfo, AuthError> {
         if token.len() > MAX_TOKEN_LEN {
             return Err(AuthError::TooLong {

@@ -8,10 +8,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::permission::Permission;
 use super::scope::ScopeInfo;
 
-/// How long an anonymous identity claims to live, in seconds. Informational: the connection is not closed then.
+/// How long an anonymous identity claims to live, in seconds. Informational: the connection is not closed
+/// then.
 const ANONYMOUS_LIFE: u64 = 600;
 
-/// Who is asking. Serialised (all fields always present, null when unset) as the `user` of a message's context.
+/// Who is asking. Serialised (all fields always present, null when unset) as the `user` of a message's
+/// context.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UserInfo {
     /// Unique id, from the identity provider, or random for child tokens and anonymous users.
@@ -88,7 +90,8 @@ impl UserInfo {
         user
     }
 
-    /// The identity of HTTP requests without a token: reads in `ws-anonymous`, which shows it public services only.
+    /// The identity of HTTP requests without a token: reads in `ws-anonymous`, which shows it public services
+    /// only.
     pub fn anonymous_http() -> Self {
         let mut user = Self {
             roles: vec!["anonymous".into()],

@@ -7,8 +7,8 @@ use futures_util::FutureExt;
 use parking_lot::Mutex;
 
 use super::{
-    BlockEntry, BlockKind, CreateOutcome, DurableStore, EventQuery, EventRecord, NewEvent, OwnerQuota, StoreFuture,
-    TokenHash, WorkspaceQuery, WorkspaceRecord,
+    BlockEntry, BlockKind, CreateOutcome, DurableStore, EventQuery, EventRecord, NewEvent, OwnerQuota,
+    StoreFuture, TokenHash, WorkspaceQuery, WorkspaceRecord,
 };
 
 /// Durable state that ends with the process.
@@ -26,7 +26,10 @@ struct State {
 
 impl State {
     fn owned(&self, owner: &str) -> u64 {
-        self.workspaces.values().filter(|record| lists(record, owner)).count() as u64
+        self.workspaces
+            .values()
+            .filter(|record| lists(record, owner))
+            .count() as u64
     }
 
     fn matching<'a>(&'a self, query: EventQuery<'a>) -> impl Iterator<Item = (usize, &'a NewEvent)> {
@@ -97,7 +100,13 @@ impl DurableStore for MemoryStore {
                 query.after.is_none_or(|after| record.id.as_str() > after)
                     && query.owner.is_none_or(|owner| lists(record, owner))
             };
-            state.workspaces.values().filter(matches).take(query.limit as usize).cloned().collect()
+            state
+                .workspaces
+                .values()
+                .filter(matches)
+                .take(query.limit as usize)
+                .cloned()
+                .collect()
         })
     }
 
@@ -112,10 +121,19 @@ impl DurableStore for MemoryStore {
         })
     }
 
-    fn events<'a>(&'a self, query: EventQuery<'a>, limit: u32, offset: u32) -> StoreFuture<'a, Vec<EventRecord>> {
+    fn events<'a>(
+        &'a self,
+        query: EventQuery<'a>,
+        limit: u32,
+        offset: u32,
+    ) -> StoreFuture<'a, Vec<EventRecord>> {
         self.now(|state| {
             let page = state.matching(query).skip(offset as usize).take(limit as usize);
-            page.map(|(index, event)| EventRecord { id: index as i64 + 1, event: event.clone() }).collect()
+            page.map(|(index, event)| EventRecord {
+                id: index as i64 + 1,
+                event: event.clone(),
+            })
+            .collect()
         })
     }
 
@@ -136,12 +154,21 @@ impl DurableStore for MemoryStore {
     }
 
     fn revoked_tokens(&self, now: u64) -> StoreFuture<'_, Vec<(TokenHash, u64)>> {
-        self.now(|state| state.revoked.iter().filter(|(_, end)| **end >= now).map(|(t, e)| (*t, *e)).collect())
+        self.now(|state| {
+            state
+                .revoked
+                .iter()
+                .filter(|(_, end)| **end >= now)
+                .map(|(t, e)| (*t, *e))
+                .collect()
+        })
     }
 
     fn block<'a>(&'a self, entry: &'a BlockEntry) -> StoreFuture<'a, ()> {
         self.now(|state| {
-            state.blocks.insert((entry.kind, entry.key.clone()), entry.clone());
+            state
+                .blocks
+                .insert((entry.kind, entry.key.clone()), entry.clone());
         })
     }
 
@@ -150,7 +177,14 @@ impl DurableStore for MemoryStore {
     }
 
     fn blocks(&self, now: u64) -> StoreFuture<'_, Vec<BlockEntry>> {
-        self.now(|state| state.blocks.values().filter(|entry| entry.expires_at >= now).cloned().collect())
+        self.now(|state| {
+            state
+                .blocks
+                .values()
+                .filter(|entry| entry.expires_at >= now)
+                .cloned()
+                .collect()
+        })
     }
 
     fn purge_expired(&self, now: u64) -> StoreFuture<'_, u64> {
@@ -173,6 +207,12 @@ impl DurableStore for MemoryStore {
     }
 
     fn setting_or_insert<'a>(&'a self, key: &'a str, value: &'a str) -> StoreFuture<'a, String> {
-        self.now(|state| state.settings.entry(key.to_owned()).or_insert_with(|| value.to_owned()).clone())
+        self.now(|state| {
+            state
+                .settings
+                .entry(key.to_owned())
+                .or_insert_with(|| value.to_owned())
+                .clone()
+        })
     }
 }
