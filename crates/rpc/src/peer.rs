@@ -26,6 +26,8 @@ mod outgoing;
 mod registry;
 mod serve;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -35,6 +37,7 @@ use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use hypha_wire::transfer::Reassembly;
 use hypha_wire::{Method, Promise, Value};
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
@@ -50,7 +53,6 @@ pub use outgoing::{ActAs, CallOptions};
 pub(crate) use registry::DISPOSE;
 pub(crate) use session::SessionId;
 
-use chunks::Transfers;
 use events::Events;
 use registry::Registry;
 use session::Sessions;
@@ -66,7 +68,7 @@ struct Core {
     server: RwLock<Server>,
     sessions: Sessions,
     registry: Registry,
-    transfers: Mutex<Transfers>,
+    transfers: Mutex<Reassembly>,
     /// Sessions of others that a large answer is being sent to.
     reply_keys: Mutex<HashSet<String>>,
     events: Events,
@@ -99,7 +101,7 @@ impl Peer {
             server: RwLock::new(server),
             sessions: Sessions::new(),
             registry: Registry::default(),
-            transfers: Mutex::new(Transfers::new(&config.limits)),
+            transfers: Mutex::new(Reassembly::new(config.limits.transfers)),
             reply_keys: Mutex::default(),
             events: Events::default(),
             running: AtomicUsize::new(0),
@@ -192,7 +194,7 @@ impl Peer {
             |target| target == address,
             |target| Error::PeerGone { peer: target.to_owned(), message: format!("Client disconnected: {target}") },
         );
-        self.0.transfers.lock().forget(address);
+        self.0.transfers.lock().remove_sender(address);
         self.0.registry.remove_interfaces_of(address);
     }
 

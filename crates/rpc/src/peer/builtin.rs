@@ -1,5 +1,7 @@
 //! The service that every peer has: a sign of life, its services, and the reassembly of chunked messages.
 
+use std::time::Instant;
+
 use hypha_wire::Value;
 
 use super::Peer;
@@ -99,7 +101,10 @@ impl Peer {
         let mut args = args.bind("create", &params)?;
         let key = self.cache_key(context, args.take(0), args.take(1))?;
         let overwrite = flag(context, "overwrite", args.take(2))?;
-        Ok(self.0.transfers.lock().create(context.from(), &key, overwrite)?)
+        let now = Instant::now();
+        let mut transfers = self.0.transfers.lock();
+        transfers.expire(now);
+        Ok(transfers.create(context.from(), &key, overwrite, now)?)
     }
 
     fn cache_append(&self, context: &CallContext, args: CallArgs) -> Result<(), RemoteFailure> {
@@ -108,7 +113,7 @@ impl Peer {
         let data = args.take(1);
         let key = self.cache_key(context, args.take(0), args.take(2))?;
         let data = context.decode_arg("data", data)?;
-        Ok(self.0.transfers.lock().append(context.from(), &key, data)?)
+        Ok(self.0.transfers.lock().append(context.from(), &key, data, Instant::now())?)
     }
 
     fn cache_set(&self, context: &CallContext, args: CallArgs) -> Result<(), RemoteFailure> {
@@ -123,7 +128,7 @@ impl Peer {
         let key = self.cache_key(context, args.take(0), args.take(3))?;
         let index = context.decode_arg("index", index)?;
         let data = context.decode_arg("data", data)?;
-        Ok(self.0.transfers.lock().set(context.from(), &key, index, data)?)
+        Ok(self.0.transfers.lock().set(context.from(), &key, index, data, Instant::now())?)
     }
 
     fn cache_process(&self, context: &CallContext, args: CallArgs) -> Result<(), RemoteFailure> {

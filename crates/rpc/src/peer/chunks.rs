@@ -5,38 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use hypha_wire::message::Message;
+use hypha_wire::transfer;
 use hypha_wire::{Limits, Method, Value};
 
 use super::{ActAs, CallOptions, Peer};
 use crate::error::{Error, RemoteFailure};
 use crate::service::CallContext;
-
-use super::config::PeerLimits;
-
-/// Unfinished messages from others, by sender and key.
-pub(super) struct Transfers;
-
-impl Transfers {
-    pub(super) fn new(_limits: &PeerLimits) -> Self {
-        Self
-    }
-    pub(super) fn forget(&mut self, _sender: &str) {}
-    pub(super) fn create(&mut self, _sender: &str, _key: &str, _overwrite: bool) -> Result<(), RemoteFailure> {
-        Err(RemoteFailure::not_implemented("chunks"))
-    }
-    pub(super) fn append(&mut self, _sender: &str, _key: &str, _data: Bytes) -> Result<(), RemoteFailure> {
-        Err(RemoteFailure::not_implemented("chunks"))
-    }
-    pub(super) fn set(&mut self, _sender: &str, _key: &str, _index: u64, _data: Bytes) -> Result<(), RemoteFailure> {
-        Err(RemoteFailure::not_implemented("chunks"))
-    }
-    pub(super) fn process(&mut self, _sender: &str, _key: &str) -> Result<Bytes, RemoteFailure> {
-        Err(RemoteFailure::not_implemented("chunks"))
-    }
-    pub(super) fn remove(&mut self, _sender: &str, _key: &str) -> Result<(), RemoteFailure> {
-        Err(RemoteFailure::not_implemented("chunks"))
-    }
-}
 
 impl Peer {
     /// Sends a frame in chunks, at most the configured number of them in flight.
@@ -67,12 +41,11 @@ impl Peer {
             async move { self.call_whole(&method, args, options).await }
         };
         let (id, alive) = (Value::from(key), Value::from(heartbeat));
-        let chunk_size = self.0.config.chunk_size;
         let sent = async {
             call("create", vec![id.clone(), alive.clone()]).await?;
-            let chunks = (0..frame.len()).step_by(chunk_size).enumerate().map(|(index, start)| {
-                let data = frame.slice(start..frame.len().min(start + chunk_size));
-                call("set", vec![id.clone(), Value::from(index), Value::from(data), alive.clone()])
+            let chunks = transfer::chunks(frame.len(), self.0.config.chunk_size).enumerate().map(|(index, range)| {
+                let data = Value::from(frame.slice(range));
+                call("set", vec![id.clone(), Value::from(index), data, alive.clone()])
             });
             stream::iter(chunks)
                 .buffer_unordered(self.0.config.max_concurrent_chunks.max(1))

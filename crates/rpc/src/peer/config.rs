@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hypha_wire::transfer::{CHUNK_SIZE, ReassemblyLimits};
+
 use crate::crypto::KeyPair;
 
 /// Bounds on what others can make a peer hold.
@@ -10,22 +12,13 @@ pub struct PeerLimits {
     /// Calls from others that run at the same time, not counting those that answer at once. Past it a call is refused
     /// as overloaded.
     pub running_calls: usize,
-    /// Bytes of unfinished chunked messages of one sender.
-    pub transfer_bytes_per_sender: usize,
-    /// Unfinished chunked messages of one sender.
-    pub transfers_per_sender: usize,
-    /// Bytes of unfinished chunked messages of all senders.
-    pub transfer_bytes: usize,
+    /// Bounds on unfinished chunked messages.
+    pub transfers: ReassemblyLimits,
 }
 
 impl Default for PeerLimits {
     fn default() -> Self {
-        Self {
-            running_calls: 16_384,
-            transfer_bytes_per_sender: 2 << 30,
-            transfers_per_sender: 256,
-            transfer_bytes: 4 << 30,
-        }
+        Self { running_calls: 16_384, transfers: ReassemblyLimits::default() }
     }
 }
 
@@ -65,7 +58,7 @@ impl PeerConfig {
             manager: None,
             method_timeout: Duration::from_secs(30),
             interface_timeout: Duration::from_secs(10),
-            chunk_size: 256 * 1024,
+            chunk_size: CHUNK_SIZE,
             max_concurrent_chunks: 30,
             encryption: None,
             limits: PeerLimits::default(),
