@@ -32,7 +32,7 @@ const MAX_EMAIL_LEN: usize = 254;
 const RESERVED_SCOPE: &str = "get_file:";
 
 /// What a caller asks for. Missing and null fields have their defaults.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct TokenConfig {
     /// Life in seconds; unset or 0 is [`DEFAULT_EXPIRES_IN`].
