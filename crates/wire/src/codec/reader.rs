@@ -26,6 +26,20 @@ pub(crate) enum Head {
     Map(usize),
 }
 
+/// Bytes of the whole value that starts with `first`, if that alone tells; else 0.
+#[inline]
+pub(crate) fn short_scalar_len(first: u8) -> usize {
+    match first {
+        0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0.. => 1,
+        0xa0..=0xbf => 1 + usize::from(first & 0x1f),
+        0xcc | 0xd0 => 2,
+        0xcd | 0xd1 => 3,
+        0xca | 0xce | 0xd2 => 5,
+        0xcb | 0xcf | 0xd3 => 9,
+        _ => 0,
+    }
+}
+
 /// Reads values from the front of a slice.
 #[derive(Clone)]
 pub(crate) struct Reader<'a> {
@@ -61,9 +75,9 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let mut bytes = [0; N];
-        bytes.copy_from_slice(self.take(N)?);
-        Ok(bytes)
+        let bytes = self.buf[self.pos..].first_chunk().ok_or(WireError::Truncated)?;
+        self.pos += N;
+        Ok(*bytes)
     }
 
     fn len8(&mut self) -> Result<usize> {
@@ -144,6 +158,11 @@ impl<'a> Reader<'a> {
     /// Consumes a string; `None` (with the head consumed) for anything else.
     #[inline]
     pub(crate) fn str(&mut self) -> Result<Option<&'a str>> {
+        // Keys are short: their length is in the first byte.
+        if let Some(first @ 0xa0..=0xbf) = self.buf.get(self.pos) {
+            self.pos += 1;
+            return self.text(usize::from(first & 0x1f)).map(Some);
+        }
         match self.head()? {
             Head::Str(len) => self.text(len).map(Some),
             _ => Ok(None),
@@ -176,6 +195,12 @@ impl<'a> Reader<'a> {
     /// Consumes a head and, if it is a scalar, its contents; the number of values that follow inside it.
     #[inline]
     fn skip_scalar(&mut self) -> Result<usize> {
+        if let Some(first) = self.buf.get(self.pos) {
+            let len = short_scalar_len(*first);
+            if len > 0 {
+                return self.take(len).map(|_| 0);
+            }
+        }
         match self.head()? {
             Head::Str(len) | Head::Bin(len) | Head::Ext(_, len) => self.take(len).map(|_| 0),
             Head::Array(len) => Ok(len),

@@ -6,6 +6,7 @@
 use smallvec::SmallVec;
 
 use crate::codec::MAX_DEPTH;
+use crate::codec::reader::short_scalar_len;
 use crate::error::{Result, WireError};
 use crate::frame::{MAX_HEADER, legal_payload_key};
 
@@ -176,6 +177,16 @@ impl TransferScan {
                     self.scalar_ends()?;
                 }
                 continue;
+            }
+            if self.expect == Expect::Value && self.head.is_empty() {
+                // Lists of numbers are the bulk of what comes in chunks, beside binaries: no state for those.
+                let len = short_scalar_len(*first);
+                if len > 0 && len <= bytes.len() {
+                    self.count_header(len as u64)?;
+                    bytes = &bytes[len..];
+                    self.value_ends()?;
+                    continue;
+                }
             }
             let wanted = head_len(*self.head.first().unwrap_or(first)) - self.head.len();
             let (part, rest) = bytes.split_at(wanted.min(bytes.len()));
