@@ -90,7 +90,7 @@ impl JsonSchema for Callback {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "description": "a function" })
+        json_schema!({ "description": "a function", "x-hypha": "function" })
     }
 }
 

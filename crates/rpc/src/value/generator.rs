@@ -124,7 +124,7 @@ impl<T> JsonSchema for GeneratorOf<T> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "description": "a generator" })
+        json_schema!({ "description": "a generator", "x-hypha": "generator" })
     }
 }
 

@@ -125,7 +125,7 @@ impl JsonSchema for RemoteFunction {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "description": "a function" })
+        json_schema!({ "description": "a function", "x-hypha": "function" })
     }
 }
 

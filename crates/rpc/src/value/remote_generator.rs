@@ -99,7 +99,7 @@ impl JsonSchema for RemoteGenerator {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "description": "a generator" })
+        json_schema!({ "description": "a generator", "x-hypha": "generator" })
     }
 }
 
