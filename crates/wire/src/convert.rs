@@ -10,7 +10,7 @@
 //! | types that serialize as bytes (`serde_bytes`) | `Bytes` |
 //! | structs, maps (integer and boolean keys as text, as in JSON) | `Map` |
 //! | enums | `"Variant"`, or a `Map` of one entry: `{"Variant": content}` |
-//! | [`Value`], [`Method`], [`Generator`], [`NdArray`], [`TypedArray`], [`RemoteError`] | themselves |
+//! | [`Value`] and the types of [`value`](crate::value) in it | themselves |
 //!
 //! Reading is lenient where dynamic languages are: an integer is read from a float without a fraction, a float from an
 //! integer, a number from a zero-dimensional numpy array, bytes also from a memory view and a typed array. Formats that
