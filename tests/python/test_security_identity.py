@@ -1,6 +1,7 @@
 """Security cases 3, 4 and 9: client ids are names, live clients are safe, senders cannot be forged."""
 
 import asyncio
+from types import SimpleNamespace
 
 import msgpack
 import pytest
@@ -81,8 +82,7 @@ async def witness(connect, make_user):
         return {key: context.get(key) for key in ("ws", "from", "user")}
 
     await client.register_service({"id": "look", "config": {"visibility": "public", "require_context": True}, "look": look})
-    client.seen, client.account = seen, account
-    return client
+    return SimpleNamespace(seen=seen, address=f"{account.home}/witness")
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ async def test_the_payload_cannot_name_the_sender(witness, forger, key):
         "from": "*/manager-x",
         "user": FORGED,
     }.get(key, "ws-user-root")
-    answer = await forger.start_call(f"{witness.account.home}/witness", "services.look.look", extra={key: value})
+    answer = await forger.start_call(witness.address, "services.look.look", extra={key: value})
     with pytest.raises(RawError) as caught:
         await asyncio.wait_for(answer, 5)
     assert key in str(caught.value)
@@ -111,7 +111,7 @@ async def test_the_payload_cannot_name_the_sender(witness, forger, key):
 @pytest.mark.parametrize("key", ["ctx", "from", "ws", "user", "connection_type", "_scope_validated"])
 async def test_the_header_cannot_name_the_sender(witness, forger, key):
     value = {"ctx": {"user": FORGED, "ws": "ws-user-root"}, "from": "*/manager-x", "user": FORGED}.get(key, "ws-user-root")
-    answer = await forger.start_call(f"{witness.account.home}/witness", "services.look.look", main={key: value})
+    answer = await forger.start_call(witness.address, "services.look.look", main={key: value})
     seen = await asyncio.wait_for(answer, 5)
     assert seen["ws"] == forger.workspace
     assert seen["from"] == forger.address
@@ -124,13 +124,13 @@ async def test_the_header_cannot_name_the_sender(witness, forger, key):
 async def test_doubled_keys_do_not_slip_through(witness, forger):
     """Two `from` in one map: decoders keep the last one, a careless scan looks at the first."""
     session = "s1"
-    header = {"type": "method", "to": f"{witness.account.home}/witness", "method": "services.look.look", "session": session}
+    header = {"type": "method", "to": witness.address, "method": "services.look.look", "session": session}
 
     def doubled(pairs):
         return bytes([0x80 | len(pairs)]) + b"".join(msgpack.packb(k) + msgpack.packb(v) for k, v in pairs)
 
     pairs = [*header.items(), ("user", FORGED), ("user", FORGED), ("from", "a/b"), ("from", "*/manager-x")]
-    await forger.send_bytes(doubled(pairs) + msgpack.packb({"args": [], "promise": "*"}))
+    await forger.send_bytes(doubled(pairs) + msgpack.packb({"args": [], "promise": "*", "t": 15.0}))
     payload = doubled([("args", []), ("promise", "*"), ("args", [{"ctx": 1}]), ("ctx", {"user": FORGED})])
     await forger.send_bytes(msgpack.packb(header) + payload)
     await forger.send_bytes(doubled([*header.items(), ("to", "public/x")]) + msgpack.packb({"args": []}))
@@ -141,8 +141,8 @@ async def test_doubled_keys_do_not_slip_through(witness, forger):
 
 
 async def test_a_third_map_does_not_slip_through(witness, forger):
-    header = {"type": "method", "to": f"{witness.account.home}/witness", "method": "services.look.look", "session": "s"}
-    await forger.send_bytes(pack(header, {"args": [], "promise": "*"}) + msgpack.packb({"ctx": {"user": FORGED}}))
+    header = {"type": "method", "to": witness.address, "method": "services.look.look", "session": "s"}
+    await forger.send_bytes(pack(header, {"args": [], "promise": "*", "t": 15.0}) + msgpack.packb({"ctx": {"user": FORGED}}))
     assert await forger.ask("echo", "alive") == "alive"
     for context in witness.seen:
         assert context["user"]["id"] == forger.info["user"]["id"]
@@ -159,9 +159,9 @@ async def chunked(forger, target, inner: bytes, size: int, key="k1"):
 
 @pytest.mark.parametrize("size", [1, 7, 64, 100_000])
 async def test_a_chunked_payload_cannot_name_the_sender(witness, forger, size):
-    target = f"{witness.account.home}/witness"
+    target = witness.address
     header = {"type": "method", "to": target, "from": forger.address, "method": "services.look.look", "session": "x"}
-    inner = pack(header, {"args": [1], "promise": "*", "ctx": {"user": FORGED, "ws": "ws-user-root"}})
+    inner = pack(header, {"args": [1], "promise": "*", "t": 15.0, "ctx": {"user": FORGED, "ws": "ws-user-root"}})
     try:
         await chunked(forger, target, inner, size)
     except RawError as error:
@@ -173,9 +173,9 @@ async def test_a_chunked_payload_cannot_name_the_sender(witness, forger, size):
 
 @pytest.mark.parametrize("size", [1, 64, 100_000])
 async def test_an_honest_chunked_message_arrives(witness, forger, size):
-    target = f"{witness.account.home}/witness"
+    target = witness.address
     header = {"type": "method", "to": target, "from": "*/manager-x", "method": "services.look.look", "session": "x"}
-    inner = pack({**header, "user": FORGED, "ws": "ws-user-root"}, {"args": ["x" * 40], "promise": "*"})
+    inner = pack({**header, "user": FORGED, "ws": "ws-user-root"}, {"args": ["x" * 40], "promise": "*", "t": 15.0})
     await chunked(forger, target, inner, size)
     for _ in range(50):
         if witness.seen:
@@ -188,7 +188,7 @@ async def test_an_honest_chunked_message_arrives(witness, forger, size):
 
 
 async def test_a_chunked_header_cannot_carry_private_keys(witness, forger):
-    target = f"{witness.account.home}/witness"
+    target = witness.address
     header = {"type": "method", "to": target, "method": "services.look.look", "session": "x", "ctx": {"user": FORGED}}
     try:
         await chunked(forger, target, pack(header, {"args": []}), 50)
@@ -202,14 +202,14 @@ async def test_a_chunked_header_cannot_carry_private_keys(witness, forger):
 
 async def test_chunk_calls_cannot_hide_their_data(witness, forger):
     """Keyword arguments and replaced indices must not smuggle a payload past the scan."""
-    target = f"{witness.account.home}/witness"
+    target = witness.address
     cache = "services.built-in.message_cache"
     good = pack(
-        {"type": "method", "to": target, "method": "services.look.look", "session": "x"}, {"args": [1], "promise": "*"}
+        {"type": "method", "to": target, "method": "services.look.look", "session": "x"}, {"args": [1], "promise": "*", "t": 15.0}
     )
     evil = pack(
         {"type": "method", "to": target, "method": "services.look.look", "session": "x"},
-        {"args": [1], "promise": "*", "ctx": {"user": FORGED}},
+        {"args": [1], "promise": "*", "t": 15.0, "ctx": {"user": FORGED}},
     )
     attempts = [
         [("create", ["a"], {}), ("set", [], {"key": "a", "index": 0, "data": evil}), ("process", ["a"], {})],

@@ -10,10 +10,8 @@ from helpers import fails_with
 @pytest.fixture
 async def trio(connect, user):
     """Three clients `w1`, `w2`, `w3` with the same service; the caller is `user`."""
-    user.workers = {}
     for number in (1, 2, 3):
         worker = await connect(token=user.account.token, client_id=f"w{number}")
-        user.workers[f"w{number}"] = worker
         await worker.register_service(
             {
                 "id": "job",
