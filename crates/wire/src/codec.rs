@@ -1,9 +1,9 @@
-//! MessagePack bytes to [`Value`] and back.
+//! MessagePack bytes to [`Value`](crate::Value) and back.
 //!
 //! Decoding is bounded: nesting by [`Limits::max_depth`], the number of values by [`Limits::max_items`], and no
 //! allocation is larger than the input that is left to read justifies. Strings must be UTF-8, map keys must be unique
 //! strings, the only extension type is the timestamp (-1). A map with a known `_rtype` becomes the typed variant of
-//! [`Value`]; one with malformed fields stays a [`Value::Map`].
+//! [`Value`](crate::Value); one with malformed fields stays a [`Value::Map`](crate::Value::Map).
 //!
 //! Encoding is canonical: the smallest form of each integer and length, floats as 64 bits, as the official clients do.
 

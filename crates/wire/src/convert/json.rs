@@ -23,6 +23,8 @@ pub fn to_json(value: &Value) -> Json {
         Value::Timestamp { seconds, nanoseconds } => json!(*seconds as f64 + f64::from(*nanoseconds) / 1e9),
         Value::List(items) => items.iter().map(to_json).collect(),
         Value::Map(entries) => entries.iter().map(|(k, v)| (k.clone(), to_json(v))).collect(),
+        // What does not decode was not encoded by this crate; there is nothing in it to show.
+        Value::Encoded(bytes) => crate::decode(bytes).map_or(Json::Null, |value| to_json(&value)),
         typed => {
             let fields = fields::unfold(typed).unwrap_or_default();
             let entries = fields

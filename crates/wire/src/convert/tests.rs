@@ -194,6 +194,7 @@ fn encoded_values_pass_undecoded_here_and_decoded_elsewhere() {
         Value::List(vec![map])
     );
     assert_eq!(serde_json::to_string(&encoded).unwrap(), r#"{"a":1}"#);
+    assert_eq!(to_json(&encoded), serde_json::json!({"a": 1}));
     let read: std::collections::BTreeMap<String, i64> = from_value(encoded).unwrap();
     assert_eq!(read["a"], 1);
 }
