@@ -1,5 +1,6 @@
 //! The Rust client of Hypha, and the service trait that the hub's own services share with it.
 
+mod client;
 pub mod crypto;
 mod error;
 mod function;
@@ -11,6 +12,10 @@ mod scope;
 mod service;
 mod value;
 
+pub use client::{
+    Client, Connect, ConnectionInfo, GetService, Manager, RemoteService, ServiceInfo, Status, TokenOptions, connect,
+    connect_from_env,
+};
 pub use error::{Error, ErrorKind, RemoteFailure};
 pub use into_args::{IntoArgs, LazyArgs};
 pub use peer::{

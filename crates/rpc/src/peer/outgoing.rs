@@ -66,6 +66,8 @@ struct Request {
     timeout: Duration,
     act_as: Option<Arc<ActAs>>,
     pending: Option<Pending>,
+    /// There are functions among the arguments.
+    has_functions: bool,
 }
 
 impl Peer {
@@ -81,10 +83,22 @@ impl Peer {
         args: A,
         options: &CallOptions,
     ) -> impl Future<Output = Result<Value, Error>> + Send + use<A> {
+        let call = self.call_keeping_args(method, args, options);
+        async move { call.await.map_err(|(error, _)| error) }
+    }
+
+    /// Like [`call`](Self::call); a failure hands the arguments back, unless there are functions among them (which
+    /// went with the session of the call) or they were encrypted.
+    pub(crate) fn call_keeping_args<A: IntoArgs>(
+        &self,
+        method: &Method,
+        args: A,
+        options: &CallOptions,
+    ) -> impl Future<Output = Result<Value, (Error, Option<CallArgs>)>> + Send + use<A> {
         let peer = self.clone();
         let request = self.prepare(method, args, options);
         async move {
-            let request = request?;
+            let request = request.map_err(|error| (error, None))?;
             peer.perform(request).await
         }
     }
@@ -216,7 +230,8 @@ impl Peer {
         };
         let frame = Bytes::from(message.encode());
         let label = method.name.clone();
-        Ok(Request { message, frame, label, timeout, act_as: options.act_as.clone(), pending })
+        let has_functions = pending.as_ref().is_some_and(|pending| self.sessions().has_objects(pending.id));
+        Ok(Request { message, frame, label, timeout, act_as: options.act_as.clone(), pending, has_functions })
     }
 
     fn full_promise(&self, session: &str, interval: f64) -> PromiseSpec {
@@ -237,25 +252,36 @@ impl Peer {
         Ok(Payload { encrypted: Some(encrypted), ..Payload::default() })
     }
 
-    async fn perform(&self, request: Request) -> Result<Value, Error> {
-        let Request { message, frame, label, timeout, act_as, pending } = request;
-        let sent = if self.fits(frame.len()) {
-            self.send_frame(frame).await.map_err(|error| error.reason)
-        } else {
-            self.send_chunked(&message.to, frame, None, act_as).await.map_err(|error| error.to_string())
+    async fn perform(&self, request: Request) -> Result<Value, (Error, Option<CallArgs>)> {
+        let Request { message, frame, label, timeout, act_as, pending, has_functions } = request;
+        let Message { to, method, payload, .. } = message;
+        let path = method.unwrap_or_default();
+        let args = (!has_functions && payload.encrypted.is_none()).then_some(payload);
+        let outcome = async {
+            let sent = if self.fits(frame.len()) {
+                self.send_frame(frame).await.map_err(|error| error.reason)
+            } else {
+                self.send_chunked(&to, frame, None, act_as).await.map_err(|error| error.to_string())
+            };
+            if let Err(reason) = sent {
+                return Err(match self.closed() {
+                    Some(reason) => Error::Closed { reason },
+                    None => Error::Send { target: to, method: path, reason },
+                });
+            }
+            let Some(pending) = pending else { return Ok(Value::Nil) };
+            self.sessions().touch(pending.id);
+            pending.settled(timeout).await.unwrap_or_else(|Silence| {
+                let context = label.unwrap_or_else(|| path.clone());
+                Err(Error::Timeout { target: to, method: path, context, after: timeout })
+            })
         };
-        let path = message.method.unwrap_or_default();
-        if let Err(reason) = sent {
-            return Err(match self.closed() {
-                Some(reason) => Error::Closed { reason },
-                None => Error::Send { target: message.to, method: path, reason },
+        outcome.await.map_err(|error| {
+            let args = args.map(|payload| {
+                let (positional, kwargs) = payload.into_args();
+                CallArgs { positional, kwargs }
             });
-        }
-        let Some(pending) = pending else { return Ok(Value::Nil) };
-        self.sessions().touch(pending.id);
-        pending.settled(timeout).await.unwrap_or_else(|Silence| {
-            let context = label.unwrap_or_else(|| path.clone());
-            Err(Error::Timeout { target: message.to, method: path, context, after: timeout })
+            (error, args)
         })
     }
 

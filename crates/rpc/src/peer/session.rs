@@ -213,6 +213,11 @@ impl Sessions {
         self.0.lock().sessions.contains_key(&id)
     }
 
+    /// Does the session hold functions?
+    pub(crate) fn has_objects(&self, id: SessionId) -> bool {
+        self.0.lock().sessions.get(&id).is_some_and(|session| !session.objects.is_empty())
+    }
+
     /// Removes a session and those that die with it. A waiter sees its channel close.
     pub(crate) fn remove(&self, id: SessionId) {
         let removed = self.0.lock().take(id);
