@@ -1,1 +1,15 @@
-//! Everything over HTTP.
+//! Everything over HTTP: the WebSocket endpoint, health and metrics.
+//!
+//! The gateway owns sockets and framing; who may do what, and where messages go, is the hub's.
+
+mod framing;
+mod health;
+mod metrics;
+mod pump;
+mod server;
+mod socket;
+mod throttle;
+mod ws;
+
+pub use metrics::install as install_metrics;
+pub use server::{Error, Gateway, Options};

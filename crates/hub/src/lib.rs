@@ -1,5 +1,49 @@
 //! The switch: connections, outboxes, routing, workspaces, the service registry, tokens and permissions, events, limits.
+//!
+//! A transport (the gateway) hands the first frame of a client to [`Hub::admit`] and gets a [`Session`]; from then on
+//! it hands binary frames to [`Hub::route`], text frames to [`Hub::control`], and writes what waits in the
+//! connection's [`outbox`]. Dropping the session is the one way in which a connection ends.
+//!
+//! There is no HTTP, no SQL and no application logic here. Durable state is behind [`durable::DurableStore`], sibling
+//! hubs are behind [`cluster::Cluster`].
+//!
+//! | who | what |
+//! |---|---|
+//! | `admission` | the door: from the first frame to a registered connection |
+//! | `router` | the hot path: one frame to one peer or to the subscribers of a workspace |
+//! | `connection`, [`outbox`], `pending`, `transfers` | what lives and dies with a connection |
+//! | `workspace`, `registry` | workspaces in memory, their clients and services |
+//! | `hosted`, `manager`, `queue`, `admin` | the hub's own services |
+//! | [`auth`], [`ids`], `blocklist` | who may do what |
 
+mod admin;
+mod admission;
 pub mod auth;
+mod blocklist;
+mod caller;
+pub mod cluster;
+mod connection;
 pub mod durable;
+mod error;
+mod events;
+mod hosted;
+mod hub;
 pub mod ids;
+mod load;
+mod manager;
+mod metrics;
+mod options;
+pub mod outbox;
+mod pending;
+mod queue;
+mod registry;
+mod router;
+mod transfers;
+mod workspace;
+
+pub use admission::{COMPATIBLE_VERSION, Refusal, Session};
+pub use connection::Connection;
+pub use error::Error;
+pub use hub::{Hub, Parts, Usage};
+pub use metrics::Metrics;
+pub use options::{Limits, Options};

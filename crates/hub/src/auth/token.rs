@@ -90,6 +90,16 @@ impl TokenIssuer {
         }
     }
 
+    /// `iss` of the tokens.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// `aud` of the tokens.
+    pub fn audience(&self) -> &str {
+        &self.audience
+    }
+
     /// Issues a token that makes its bearer `user` for `expires_in` seconds (at least 1) from `now` (seconds
     /// since the Unix epoch).
     ///

@@ -1,0 +1,280 @@
+//! The door: what happens between the first frame of a client and its first message.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::auth::handshake::{self, Admission, HandshakeRequest};
+use crate::auth::{Permission, UserInfo, effective};
+use crate::connection::{Connection, Parts};
+use crate::hub::{Hub, unix_now};
+use crate::options::Options;
+use crate::outbox::{CloseReason, FrameKind, Outbox};
+use crate::workspace::{Peer, Workspace};
+
+/// How long a handshake may wait for its turn.
+const SLOT_TIMEOUT: Duration = Duration::from_secs(30);
+/// A client that has sent something this recently is alive, whatever it answers. Seconds.
+const RECENTLY: f64 = 60.0;
+/// The version of the original that this hub is compatible with.
+pub const COMPATIBLE_VERSION: &str = "0.21.137";
+
+/// Why a client is not let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// WebSocket close code.
+    pub code: u16,
+    /// For the user.
+    pub text: String,
+    /// Whether the text also goes out as an error frame, which makes clients give up for good.
+    pub explain: bool,
+}
+
+impl Refusal {
+    /// A refusal that trying again will not change.
+    pub fn new(code: u16, text: impl Into<String>) -> Self {
+        Self { code, text: text.into(), explain: true }
+    }
+
+    /// A refusal after which clients try again.
+    pub fn quiet(code: u16, text: impl Into<String>) -> Self {
+        Self { code, text: text.into(), explain: false }
+    }
+}
+
+impl From<handshake::Refusal> for Refusal {
+    fn from(refusal: handshake::Refusal) -> Self {
+        Self::new(refusal.code, refusal.message)
+    }
+}
+
+/// An admitted connection. Dropping it is the one way to end it: all that belongs to it goes.
+pub struct Session {
+    hub: Hub,
+    connection: Arc<Connection>,
+}
+
+impl Session {
+    /// The connection, for routing.
+    pub fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.hub.disconnected(&self.connection);
+    }
+}
+
+impl Hub {
+    /// Decides about the first frame of a client, and makes it a connection whose frames go to `outbox`.
+    /// The `connection_info` is queued there.
+    ///
+    /// # Errors
+    /// Why the client is not let in. Nothing of anybody else has changed then.
+    pub async fn admit(
+        &self,
+        request: HandshakeRequest,
+        remote: IpAddr,
+        outbox: Arc<Outbox>,
+    ) -> Result<Session, Refusal> {
+        let busy = || Refusal::quiet(1013, "Server busy, please retry");
+        if self.is_draining() {
+            return Err(Refusal::quiet(1001, "Server is shutting down"));
+        }
+        let slot = tokio::time::timeout(SLOT_TIMEOUT, self.handshakes().acquire()).await;
+        let Ok(Ok(slot)) = slot else { return Err(busy()) };
+        let now = unix_now();
+        let admission = handshake::admit(&request, self.authenticator(), now, &mut rand::rng())?;
+        if let Some(text) = self.blocked(&admission.user, remote, now) {
+            return Err(Refusal::new(1008, text));
+        }
+        let (workspace, user) = self.enter(&admission).await?;
+        drop(slot);
+        if !admission.reconnecting {
+            self.refuse_duplicate(&workspace, &admission).await?;
+        }
+        self.connect(admission, workspace, user, remote, outbox).await
+    }
+
+    fn blocked(&self, user: &UserInfo, remote: IpAddr, now: u64) -> Option<String> {
+        let effective_user = user.attribution();
+        self.blocklist()
+            .refuses_user(&user.id, now)
+            .or_else(|| self.blocklist().refuses_user(effective_user, now))
+            .or_else(|| self.blocklist().refuses_ip(remote, now))
+    }
+
+    async fn enter(&self, admission: &Admission) -> Result<(Arc<Workspace>, UserInfo), Refusal> {
+        let workspace = self
+            .load_or_create(&admission.user, &admission.workspace)
+            .await
+            .map_err(|error| match error {
+                crate::workspace::lifecycle::LoadError::Store(error) => {
+                    tracing::error!(%error, "cannot load a workspace");
+                    Refusal::quiet(1013, "Server busy, please retry")
+                }
+                error => Refusal::from(handshake::Refusal::setup(error)),
+            })?;
+        let owners = workspace.info.read().owners.clone();
+        let user = handshake::join(admission, &owners)?;
+        Ok((workspace, user))
+    }
+
+    /// Refuses a client whose id is in use by a living one. The living one notices nothing but a ping.
+    async fn refuse_duplicate(&self, workspace: &Workspace, admission: &Admission) -> Result<(), Refusal> {
+        let address = format!("{}/{}", workspace.id, admission.client_id);
+        let alive = match workspace.peer(admission.client_id.as_str()) {
+            None => false,
+            Some(Peer::Hosted(_)) => true,
+            Some(Peer::Connection(connection)) => {
+                self.probe(&address, Options::PROBE_TIMEOUT).await.is_ok()
+                    || (!connection.outbox.is_closed() && connection.idle_seconds() < RECENTLY)
+            }
+        };
+        if alive {
+            let text = format!("Client already exists and is active: {address}");
+            return Err(handshake::Refusal::setup(text).into());
+        }
+        Ok(())
+    }
+
+    async fn connect(
+        &self,
+        admission: Admission,
+        mut workspace: Arc<Workspace>,
+        user: UserInfo,
+        remote: IpAddr,
+        outbox: Arc<Outbox>,
+    ) -> Result<Session, Refusal> {
+        let limits = &self.options().limits;
+        let limit = |text: String| Refusal::new(1008, text);
+        let user_slot = match self.user_slot(&user) {
+            Ok(slot) => slot,
+            Err(open) => {
+                let max = limits.connections_per_user;
+                let id = &user.id;
+                return Err(limit(format!("Connection limit exceeded: user {id} has {open}/{max} connections")));
+            }
+        };
+        let permission = effective(&user, workspace.id.as_str()).unwrap_or(Permission::Read);
+        let user = Arc::new(user);
+        loop {
+            let connection = Arc::new(Connection::new(Parts {
+                generation: self.next_generation(),
+                client: admission.client_id.clone(),
+                workspace: workspace.clone(),
+                user: user.clone(),
+                user_slot: user_slot.clone(),
+                user_value: user.to_value(),
+                permission,
+                remote_ip: remote,
+                outbox: outbox.clone(),
+            }));
+            let info = self.connection_info(&connection)?;
+            match join(&workspace, &connection, &info, limits.clients_per_workspace) {
+                Joined::Yes(old) => {
+                    if let Some(old) = old {
+                        connection.pending.adopt(old.pending.drain());
+                        let text = format!("Old connection for {} superseded", old.address());
+                        old.close(&CloseReason::new(1001, text));
+                    }
+                    self.cluster().announce(&self.options().server_id, connection.address());
+                    self.metrics().opened.increment(1);
+                    return Ok(Session { hub: self.clone(), connection });
+                }
+                Joined::Full(open) => {
+                    let (id, max) = (&workspace.id, limits.clients_per_workspace);
+                    let text = format!("Connection limit exceeded: workspace {id} has {open}/{max} clients");
+                    return Err(limit(text));
+                }
+                // It was unloaded between the look-up and now.
+                Joined::Unloaded => workspace = self.enter(&admission).await?.0,
+            }
+        }
+    }
+
+    fn connection_info(&self, connection: &Connection) -> Result<String, Refusal> {
+        let options = self.options();
+        let token = self.reconnection_token(connection).map_err(handshake::Refusal::setup)?;
+        let mut info = json!({
+            "type": "connection_info",
+            "hypha_version": COMPATIBLE_VERSION,
+            "public_base_url": options.public_base_url,
+            "local_base_url": options.local_base_url,
+            "manager_id": options.manager_id(),
+            "workspace": connection.workspace.id,
+            "client_id": connection.client,
+            "user": *connection.user,
+            "reconnection_token": token,
+            "reconnection_token_life_time": options.reconnection_token_life_time,
+        });
+        if let Some(text) = &options.announcement {
+            info["announcement"] = json!(text);
+        }
+        Ok(info.to_string())
+    }
+
+    /// A token with which this client can come back: its scope, bound to its id and workspace.
+    fn reconnection_token(&self, connection: &Connection) -> Result<String, String> {
+        let life = self.options().reconnection_token_life_time.max(1.0) as u64;
+        let issuer = self.authenticator().issuer();
+        issuer.issue(&connection.user, life, unix_now()).map_err(|error| error.to_string())
+    }
+
+    /// Handles a JSON control frame of a client. What is not understood is ignored.
+    pub fn control(&self, connection: &Arc<Connection>, text: &str) {
+        let kind = serde_json::from_str::<serde_json::Value>(text)
+            .ok()
+            .and_then(|message| message.get("type").and_then(|kind| kind.as_str().map(str::to_owned)));
+        let answer = match kind.as_deref() {
+            Some("ping") => json!({"type": "pong"}),
+            Some("refresh_token") => {
+                if self.blocked(&connection.user, connection.remote_ip, unix_now()).is_some() {
+                    return;
+                }
+                match self.reconnection_token(connection) {
+                    Ok(token) => json!({"type": "reconnection_token", "reconnection_token": token}),
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot refresh a token");
+                        return;
+                    }
+                }
+            }
+            _ => {
+                tracing::debug!(client = connection.address(), "control frame ignored");
+                return;
+            }
+        };
+        // A client that does not read is closed by its outbox.
+        let _ = connection.outbox.push(FrameKind::Text, answer.to_string().as_bytes());
+    }
+}
+
+enum Joined {
+    /// With the connection that was superseded.
+    Yes(Option<Arc<Connection>>),
+    Full(usize),
+    Unloaded,
+}
+
+/// Makes `connection` the current one of its client, and `info` the first frame that it sees.
+fn join(workspace: &Workspace, connection: &Arc<Connection>, info: &str, max: usize) -> Joined {
+    let mut members = workspace.members.write();
+    if members.closed {
+        return Joined::Unloaded;
+    }
+    let known = members.peers.contains_key(connection.client.as_str());
+    if !known && members.peers.len() >= max {
+        return Joined::Full(members.peers.len());
+    }
+    // Nobody can send to the connection before the lock is released: there is room, and this comes first.
+    let _ = connection.outbox.push(FrameKind::Text, info.as_bytes());
+    match members.peers.insert(connection.client.clone(), Peer::Connection(connection.clone())) {
+        Some(Peer::Connection(old)) => Joined::Yes(Some(old)),
+        _ => Joined::Yes(None),
+    }
+}

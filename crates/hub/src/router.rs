@@ -1,0 +1,234 @@
+//! The hot path: a frame of a connection goes to the peer it names, unread but for its header and its top-level keys.
+//!
+//! Nothing here awaits, and no lock is held while another is taken.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use hypha_wire::WireError;
+use hypha_wire::frame::{self, Header};
+use hypha_wire::transfer::parse_chunk_call;
+
+use crate::auth::Permission;
+use crate::connection::Connection;
+use crate::events;
+use crate::hub::Hub;
+use crate::outbox::{CloseReason, PushError};
+use crate::pending::answered_session;
+use crate::transfers::TransferKey;
+use crate::workspace::{Peer, Workspace};
+
+/// Methods of a peer's message cache, through which chunked messages pass.
+const MESSAGE_CACHE: &str = "services.built-in.message_cache.";
+
+/// Where a message goes.
+enum Route<'a> {
+    /// Every subscriber in this workspace.
+    Broadcast(&'a str),
+    /// A peer of this hub.
+    Peer(Peer),
+    /// Nobody here; the absolute address.
+    Elsewhere(String),
+}
+
+impl Hub {
+    /// Routes one binary frame that came from `from`.
+    ///
+    /// # Errors
+    /// The reason to end the connection with, when the frame is not what the protocol allows at all.
+    pub fn route(&self, from: &Arc<Connection>, frame: &Bytes) -> Result<(), CloseReason> {
+        let header = frame::scan_header(frame).map_err(|error| malformed(&error))?;
+        let payload = frame.slice(header.len..);
+        match frame::scan_payload(header.kind, &payload) {
+            Ok(_) => {}
+            Err(error @ (WireError::IllegalKey { .. } | WireError::DuplicateKey { .. })) => {
+                self.refuse(from, &header, &format!("ValueError: {error}"));
+                return Ok(());
+            }
+            Err(error) => return Err(malformed(&error)),
+        }
+        if header.kind != "method" && events::is_reserved(header.kind) {
+            self.refuse(from, &header, &format!("PermissionError: '{}' is sent by the server only", header.kind));
+            return Ok(());
+        }
+        match self.find(from, header.to) {
+            Route::Broadcast(workspace) => self.broadcast_from(from, &header, frame, &payload, workspace),
+            Route::Peer(Peer::Connection(target)) => self.pass(from, &target, &header, frame, &payload),
+            Route::Peer(Peer::Hosted(target)) => {
+                let stamped = stamp(from, &header, frame, &payload, target.address());
+                target.receive(stamped, from);
+            }
+            Route::Elsewhere(address) => {
+                if let Some((session, _)) = header.method.and_then(answered_session) {
+                    from.pending.answered(&address, session);
+                }
+                let stamped = stamp(from, &header, frame, &payload, &address);
+                if !self.cluster().forward(&self.options().server_id, &address, &stamped) {
+                    self.refuse(from, &header, &not_connected(&address));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn find<'a>(&self, from: &'a Connection, to: &'a str) -> Route<'a> {
+        match to.split_once('/') {
+            None if to == "*" => Route::Broadcast(from.workspace.id.as_str()),
+            None => match from.workspace.peer(to) {
+                Some(peer) => Route::Peer(peer),
+                None => Route::Elsewhere(format!("{}/{to}", from.workspace.id)),
+            },
+            Some((workspace, "*")) => Route::Broadcast(workspace),
+            Some((workspace, client)) => {
+                let peer = if workspace == from.workspace.id.as_str() {
+                    from.workspace.peer(client)
+                } else {
+                    self.workspace(workspace).and_then(|workspace| workspace.peer(client))
+                };
+                peer.map_or_else(|| Route::Elsewhere(to.to_owned()), Route::Peer)
+            }
+        }
+    }
+
+    /// Forwards a point-to-point message to another connection.
+    fn pass(
+        &self,
+        from: &Arc<Connection>,
+        target: &Arc<Connection>,
+        header: &Header<'_>,
+        frame: &Bytes,
+        payload: &Bytes,
+    ) {
+        let mut opens = None;
+        if let Some(method) = header.method {
+            if method.starts_with(MESSAGE_CACHE) {
+                match self.pass_chunk(from, target, method, payload) {
+                    Ok(key) => opens = key,
+                    Err(text) => return self.refuse(from, header, &text),
+                }
+            }
+            if let Some((session, resolved)) = answered_session(method)
+                && let Some(call) = from.pending.answered(&target.address, session)
+                && let Some(key) = call.opens
+            {
+                target.transfers.created(&key, resolved);
+            }
+            if let Some(load) = &target.load {
+                load.count(Instant::now());
+            }
+        }
+        if let Some(session) = header.session {
+            target.pending.add(from, session, opens);
+        }
+        let context = &from.context;
+        let sent = target.outbox.push_message(
+            header.rewritten_len(context, &target.address),
+            |out| header.write_rewritten(frame, context, &target.address, out),
+            payload,
+        );
+        self.metrics().routed.increment(1);
+        if let Err(error) = sent {
+            if let Some(session) = header.session {
+                target.pending.answered(&from.address, session);
+            }
+            let text = match error {
+                PushError::Full => format!("RuntimeError: Target peer {} is overloaded", target.address),
+                PushError::Closed => not_connected(&target.address),
+            };
+            self.refuse(from, header, &text);
+        }
+    }
+
+    /// Checks a chunk of a large message on its way to `target`.
+    fn pass_chunk(
+        &self,
+        from: &Connection,
+        target: &Connection,
+        method: &str,
+        payload: &Bytes,
+    ) -> Result<Option<TransferKey>, String> {
+        let call = parse_chunk_call(method, payload).map_err(|error| format!("ValueError: {error}"))?;
+        let Some(call) = call else { return Ok(None) };
+        let limit = self.options().limits.transfers;
+        from.transfers.pass(&target.address, &call, payload, limit).map_err(|error| error.to_string())
+    }
+
+    fn broadcast_from(
+        &self,
+        from: &Arc<Connection>,
+        header: &Header<'_>,
+        frame: &Bytes,
+        payload: &Bytes,
+        workspace: &str,
+    ) {
+        if workspace != from.workspace.id.as_str() {
+            let text = format!("PermissionError: Broadcasts to workspace {workspace} are not allowed from {}", from.address);
+            return self.refuse(from, header, &text);
+        }
+        if from.permission < Permission::ReadWrite {
+            let text = format!(
+                "PermissionError: Read-only client {} cannot broadcast messages. Only point-to-point messages are \
+                 allowed for read-only clients.",
+                from.address
+            );
+            return self.refuse(from, header, &text);
+        }
+        let stamped = stamp(from, header, frame, payload, &format!("{workspace}/*"));
+        from.workspace.broadcast(header.kind, &stamped);
+    }
+
+    /// Tells the sender of a message with a session that it goes nowhere. Others are dropped silently: answering
+    /// them would start a storm of answers to answers.
+    fn refuse(&self, from: &Connection, header: &Header<'_>, text: &str) {
+        tracing::debug!(from = from.address(), to = header.to, text, "message refused");
+        if let Some(session) = header.session {
+            send_reject(from, header.to, session, text);
+        }
+    }
+}
+
+/// Answers a call as if its target had rejected it.
+pub(crate) fn send_reject(caller: &Connection, target: &str, session: &str, text: &str) {
+    let frame = frame::reject_frame(target, caller.address(), session, text);
+    // A caller that reads nothing is closed by its own outbox.
+    let _ = caller.send(&frame.into());
+}
+
+/// Fails all calls that wait for an answer of `gone`.
+pub(crate) fn reject_pending(gone: &Connection) {
+    for call in gone.pending.drain() {
+        let Some(caller) = call.caller.upgrade() else { continue };
+        caller.outstanding.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        if let Some(key) = call.opens {
+            caller.transfers.created(&key, false);
+        }
+        // The caller may have reconnected meanwhile: its current connection hears it.
+        let current = caller.workspace.connection(caller.client.as_str()).unwrap_or(caller);
+        send_reject(&current, gone.address(), &call.session, &not_connected(gone.address()));
+    }
+}
+
+/// The complete frame as the receiver gets it: who sent it is what the hub knows, not what the frame says.
+fn stamp(from: &Connection, header: &Header<'_>, frame: &Bytes, payload: &Bytes, to: &str) -> Bytes {
+    let mut out = BytesMut::with_capacity(header.rewritten_len(&from.context, to) + payload.len());
+    header.write_rewritten(frame, &from.context, to, &mut out);
+    out.extend_from_slice(payload);
+    out.freeze()
+}
+
+pub(crate) fn not_connected(address: &str) -> String {
+    format!("ConnectionError: Target peer {address} is not connected")
+}
+
+fn malformed(error: &WireError) -> CloseReason {
+    CloseReason::new(1007, format!("Malformed message: {error}"))
+}
+
+/// Lets the workspace of a hosted peer or a forwarded frame be found by its text.
+impl Hub {
+    /// A loaded workspace.
+    pub(crate) fn workspace(&self, id: &str) -> Option<Arc<Workspace>> {
+        self.workspaces().get(id).map(|entry| entry.value().clone())
+    }
+}
