@@ -10,7 +10,10 @@ use crate::options::Options;
 /// The block as it was, and the implementation of `Service`.
 pub(crate) fn expand(options: &Options, mut item: ItemImpl) -> syn::Result<TokenStream> {
     if let Some((_, path, _)) = &item.trait_ {
-        return Err(syn::Error::new_spanned(path, "a service is made of an inherent `impl` block"));
+        return Err(syn::Error::new_spanned(
+            path,
+            "a service is made of an inherent `impl` block",
+        ));
     }
     let mut functions = Vec::new();
     for member in &mut item.items {
@@ -19,7 +22,9 @@ pub(crate) fn expand(options: &Options, mut item: ItemImpl) -> syn::Result<Token
         }
     }
     let spec = spec(options, &item, &functions)?;
-    let arms = functions.iter().map(|function| function.call_arm(&names(options, function)));
+    let arms = functions
+        .iter()
+        .map(|function| function.call_arm(&names(options, function)));
     let ty = &item.self_ty;
     let (generics, _, clause) = item.generics.split_for_impl();
     Ok(quote! {
@@ -79,8 +84,13 @@ fn spec(options: &Options, item: &ItemImpl, functions: &[Function]) -> syn::Resu
     let require_context = options
         .require_context
         .then(|| quote! { spec.config.require_context = ::hypha_rpc::RequireContext::All; });
-    let singleton = options.singleton.then(|| quote! { spec.config.singleton = true; });
-    let customize = options.customize.as_ref().map(|customize| quote! { self.#customize(&mut spec); });
+    let singleton = options
+        .singleton
+        .then(|| quote! { spec.config.singleton = true; });
+    let customize = options
+        .customize
+        .as_ref()
+        .map(|customize| quote! { self.#customize(&mut spec); });
     let entries = functions.iter().map(|function| {
         let doc = function::option(function.doc.as_deref());
         let schema = function.schema();
@@ -111,12 +121,20 @@ fn spec(options: &Options, item: &ItemImpl, functions: &[Function]) -> syn::Resu
 
 /// A literal is checked here; anything else must be a `Visibility`.
 fn visibility(value: &Expr) -> syn::Result<TokenStream> {
-    let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = value else { return Ok(quote! { #value }) };
+    let Expr::Lit(ExprLit {
+        lit: Lit::Str(text), ..
+    }) = value
+    else {
+        return Ok(quote! { #value });
+    };
     match text.value().as_str() {
         "public" => Ok(quote! { ::hypha_rpc::Visibility::Public }),
         "protected" => Ok(quote! { ::hypha_rpc::Visibility::Protected }),
         "unlisted" => Ok(quote! { ::hypha_rpc::Visibility::Unlisted }),
-        _ => Err(syn::Error::new(text.span(), "expected \"public\", \"protected\" or \"unlisted\"")),
+        _ => Err(syn::Error::new(
+            text.span(),
+            "expected \"public\", \"protected\" or \"unlisted\"",
+        )),
     }
 }
 
@@ -154,7 +172,12 @@ mod tests {
 
     #[test]
     fn camel_case_keeps_what_it_must() {
-        for (name, camel) in [("get_file", "getFile"), ("add", "add"), ("_x_y", "_xY"), ("files.read_all", "files.readAll")] {
+        for (name, camel) in [
+            ("get_file", "getFile"),
+            ("add", "add"),
+            ("_x_y", "_xY"),
+            ("files.read_all", "files.readAll"),
+        ] {
             assert_eq!(camel_case(name), camel);
         }
     }

@@ -2,7 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{Attribute, Expr, ExprLit, FnArg, Ident, ImplItemFn, Lit, LitStr, Meta, Pat, ReturnType, Type, Visibility};
+use syn::{
+    Attribute, Expr, ExprLit, FnArg, Ident, ImplItemFn, Lit, LitStr, Meta, Pat, ReturnType, Type, Visibility,
+};
 
 /// A method that becomes a function of the service.
 pub(crate) struct Function {
@@ -34,7 +36,8 @@ struct Param {
 /// Reads a method and takes off the attributes that are this macro's; `None` for a method that is not exposed.
 pub(crate) fn read(method: &mut ImplItemFn) -> syn::Result<Option<Function>> {
     let options = MethodOptions::take(&mut method.attrs)?;
-    let exposed = !matches!(method.vis, Visibility::Inherited) && method.sig.receiver().is_some() && !options.skip;
+    let exposed =
+        !matches!(method.vis, Visibility::Inherited) && method.sig.receiver().is_some() && !options.skip;
     let mut params = Vec::new();
     let mut arguments = Vec::new();
     for input in &mut method.sig.inputs {
@@ -48,13 +51,22 @@ pub(crate) fn read(method: &mut ImplItemFn) -> syn::Result<Option<Function>> {
             ty => (ty.clone(), false),
         };
         if last_segment(&ty).is_some_and(|ident| ident == "CallContext") {
-            arguments.push(if by_reference { Argument::ContextByReference } else { Argument::Context });
+            arguments.push(if by_reference {
+                Argument::ContextByReference
+            } else {
+                Argument::Context
+            });
             continue;
         }
         let Pat::Ident(pattern) = &*input.pat else {
-            return Err(syn::Error::new_spanned(&input.pat, "a parameter of a service function must be a plain name"));
+            return Err(syn::Error::new_spanned(
+                &input.pat,
+                "a parameter of a service function must be a plain name",
+            ));
         };
-        let name = options.name.unwrap_or_else(|| pattern.ident.to_string().trim_start_matches("r#").to_owned());
+        let name = options
+            .name
+            .unwrap_or_else(|| pattern.ident.to_string().trim_start_matches("r#").to_owned());
         arguments.push(Argument::Param(params.len(), by_reference));
         params.push(Param {
             name,
@@ -68,7 +80,10 @@ pub(crate) fn read(method: &mut ImplItemFn) -> syn::Result<Option<Function>> {
         return Ok(None);
     }
     if let Some(generic) = method.sig.generics.type_params().next() {
-        return Err(syn::Error::new_spanned(generic, "a service function cannot be generic"));
+        return Err(syn::Error::new_spanned(
+            generic,
+            "a service function cannot be generic",
+        ));
     }
     let returns_result = match &method.sig.output {
         ReturnType::Default => false,
@@ -76,7 +91,9 @@ pub(crate) fn read(method: &mut ImplItemFn) -> syn::Result<Option<Function>> {
     };
     Ok(Some(Function {
         method: method.sig.ident.clone(),
-        name: options.name.unwrap_or_else(|| method.sig.ident.to_string().trim_start_matches("r#").to_owned()),
+        name: options
+            .name
+            .unwrap_or_else(|| method.sig.ident.to_string().trim_start_matches("r#").to_owned()),
         doc: doc_text(&method.attrs),
         params,
         arguments,
@@ -92,24 +109,35 @@ impl Function {
         let index = 0..self.params.len();
         let variables: Vec<Ident> = index.clone().map(|index| format_ident!("arg{index}")).collect();
         let params = self.params.iter().map(Param::spec);
-        let decode = self.params.iter().zip(&variables).zip(index).map(|((param, variable), index)| {
-            let Param { name, ty, default, .. } = param;
-            match default {
-                None => quote! { let #variable: #ty = context.decode_arg(#name, bound.take(#index))?; },
-                Some(default) => quote! {
-                    let #variable: #ty = match context.decode_arg(#name, bound.take(#index))? {
-                        ::core::option::Option::Some(value) => value,
-                        ::core::option::Option::None => ::core::convert::Into::into(#default),
-                    };
-                },
-            }
-        });
+        let decode = self
+            .params
+            .iter()
+            .zip(&variables)
+            .zip(index)
+            .map(|((param, variable), index)| {
+                let Param {
+                    name, ty, default, ..
+                } = param;
+                match default {
+                    None => quote! { let #variable: #ty = context.decode_arg(#name, bound.take(#index))?; },
+                    Some(default) => quote! {
+                        let #variable: #ty = match context.decode_arg(#name, bound.take(#index))? {
+                            ::core::option::Option::Some(value) => value,
+                            ::core::option::Option::None => ::core::convert::Into::into(#default),
+                        };
+                    },
+                }
+            });
         let arguments = self.arguments.iter().map(|argument| match argument {
             Argument::ContextByReference => quote! { &context },
             Argument::Context => quote! { ::core::clone::Clone::clone(&context) },
             Argument::Param(index, by_reference) => {
                 let variable = &variables[*index];
-                if *by_reference { quote! { &#variable } } else { quote! { #variable } }
+                if *by_reference {
+                    quote! { &#variable }
+                } else {
+                    quote! { #variable }
+                }
             }
         });
         let method = &self.method;
@@ -149,7 +177,13 @@ impl Function {
     /// The JSON schema of the parameters.
     pub(crate) fn schema(&self) -> TokenStream {
         let params = self.params.iter().map(|param| {
-            let Param { name, ty, default, doc, .. } = param;
+            let Param {
+                name,
+                ty,
+                default,
+                doc,
+                ..
+            } = param;
             let required = param.required();
             let doc = option(doc.as_deref());
             let default = match default {
@@ -228,7 +262,9 @@ pub(crate) fn doc_text(attributes: &[Attribute]) -> Option<String> {
 fn doc_line(attribute: &Attribute) -> Option<String> {
     match &attribute.meta {
         Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(text), ..
+            }) => {
                 let text = text.value();
                 Some(text.strip_prefix(' ').unwrap_or(&text).to_owned())
             }
@@ -274,7 +310,10 @@ struct ParamOptions {
 
 impl ParamOptions {
     fn take(attributes: &mut Vec<Attribute>) -> syn::Result<Self> {
-        let mut options = Self { doc: doc_text(attributes), ..Self::default() };
+        let mut options = Self {
+            doc: doc_text(attributes),
+            ..Self::default()
+        };
         attributes.retain(|attribute| !attribute.path().is_ident("doc"));
         for attribute in attributes.extract_if(.., |attribute| attribute.path().is_ident("arg")) {
             attribute.parse_nested_meta(|meta| {

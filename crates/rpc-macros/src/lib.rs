@@ -16,5 +16,7 @@ use syn::parse_macro_input;
 pub fn service(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let options = parse_macro_input!(attribute as options::Options);
     let item = parse_macro_input!(item as syn::ItemImpl);
-    expand::expand(&options, item).unwrap_or_else(syn::Error::into_compile_error).into()
+    expand::expand(&options, item)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }

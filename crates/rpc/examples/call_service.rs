@@ -6,14 +6,21 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use hypha_rpc::{Callback, GeneratorOf, RemoteFailure, RemoteFunction, RemoteGenerator, args, connect, service};
+use hypha_rpc::{
+    Callback, GeneratorOf, RemoteFailure, RemoteFunction, RemoteGenerator, args, connect, service,
+};
 
 struct Trainer;
 
 #[service(id = "trainer", name = "Trainer")]
 impl Trainer {
     /// Pretends to train a model.
-    pub async fn train(&self, epochs: u32, #[arg(default = 0.1)] rate: f64, progress: RemoteFunction) -> Result<f64, RemoteFailure> {
+    pub async fn train(
+        &self,
+        epochs: u32,
+        #[arg(default = 0.1)] rate: f64,
+        progress: RemoteFunction,
+    ) -> Result<f64, RemoteFailure> {
         let mut loss = 1.0;
         for epoch in 1..=epochs {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -31,7 +38,9 @@ impl Trainer {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let url = std::env::args().nth(1).unwrap_or_else(|| "http://127.0.0.1:9527".to_owned());
+    let url = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "http://127.0.0.1:9527".to_owned());
     let owner = connect(&url).await?;
     owner.register_service(Trainer).await?;
     let token = owner.manager().generate_token(&Default::default()).await?;
@@ -41,7 +50,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{} has {:?}", trainer.id(), trainer.functions());
 
     let progress = Callback::from_fn(|(epoch, loss): (u32, f64)| println!("epoch {epoch}: loss {loss:.3}"));
-    let loss: f64 = trainer.call("train", args![3, rate = 0.5, progress = progress]).await?;
+    let loss: f64 = trainer
+        .call("train", args![3, rate = 0.5, progress = progress])
+        .await?;
     println!("trained to a loss of {loss}");
 
     let squares: RemoteGenerator = trainer.call("squares", (5,)).await?;

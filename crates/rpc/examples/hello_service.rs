@@ -9,7 +9,6 @@ struct Hello;
 /// Greets people.
 #[service(id = "hello", name = "Hello", visibility = "public")]
 impl Hello {
-
     /// Greets somebody by name.
     pub async fn hello(&self, name: String, #[arg(default = "Hello")] greeting: String) -> String {
         format!("{greeting}, {name}!")
@@ -33,7 +32,9 @@ impl Hello {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let url = std::env::args().nth(1).unwrap_or_else(|| "http://127.0.0.1:9527".to_owned());
+    let url = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "http://127.0.0.1:9527".to_owned());
     let client = connect(url).client_id("hello-rust").await?;
     let info = client.register_service(Hello).await?;
     println!("serving {}", info.id);

@@ -98,7 +98,13 @@ impl Client {
     async fn connect(options: Connect) -> Result<Self, Error> {
         let client_id = options.client_id.clone().unwrap_or_else(random_client_id);
         let token = options.reconnection_token.clone();
-        let opened = handshake::open(&options, &client_id, options.workspace.as_deref(), token.as_deref()).await?;
+        let opened = handshake::open(
+            &options,
+            &client_id,
+            options.workspace.as_deref(),
+            token.as_deref(),
+        )
+        .await?;
         if let Some(announcement) = &opened.info.announcement {
             tracing::info!("{announcement}");
         }
@@ -114,7 +120,9 @@ impl Client {
             },
             Arc::clone(&outbox) as _,
         );
-        let (status, _) = watch::channel(Status::Reconnecting { reason: CONNECTING.to_owned() });
+        let (status, _) = watch::channel(Status::Reconnecting {
+            reason: CONNECTING.to_owned(),
+        });
         let inner = Arc::new(Inner {
             peer,
             outbox,
@@ -127,7 +135,9 @@ impl Client {
             tasks: TaskTracker::new(),
             options,
         });
-        let client = Self(Arc::new(Handle { inner: Arc::clone(&inner) }));
+        let client = Self(Arc::new(Handle {
+            inner: Arc::clone(&inner),
+        }));
         inner.start(opened).await?;
         Ok(client)
     }
@@ -182,9 +192,11 @@ impl Client {
         {
             inner.peer.remove_service(&spec.id);
             return Err(match error {
-                Error::Remote { kind, message, trace } => {
-                    Error::Remote { kind, message: format!("Failed to notify workspace manager: {message}"), trace }
-                }
+                Error::Remote { kind, message, trace } => Error::Remote {
+                    kind,
+                    message: format!("Failed to notify workspace manager: {message}"),
+                    trace,
+                },
                 other => other,
             });
         }
@@ -205,7 +217,10 @@ impl Client {
             return Ok(());
         }
         let full_id = format!("{}:{local}", self.peer().address());
-        self.manager().call::<Value>("unregister_service", (full_id,)).await.map(|_| ())
+        self.manager()
+            .call::<Value>("unregister_service", (full_id,))
+            .await
+            .map(|_| ())
     }
 
     /// Begins to get a service by its id: `[workspace/][client:]service[@app]`. Awaiting it gets the service.
@@ -273,7 +288,9 @@ impl Client {
     /// Waits until the client is closed for good; gives the reason.
     pub async fn wait_closed(&self) -> String {
         let mut status = self.status();
-        let closed = status.wait_for(|status| matches!(status, Status::Closed { .. })).await;
+        let closed = status
+            .wait_for(|status| matches!(status, Status::Closed { .. }))
+            .await;
         match closed.as_deref() {
             Ok(Status::Closed { reason }) => reason.clone(),
             _ => DISCONNECTED.to_owned(),
@@ -287,6 +304,8 @@ fn random_client_id() -> String {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("address", &self.peer().address()).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("address", &self.peer().address())
+            .finish_non_exhaustive()
     }
 }

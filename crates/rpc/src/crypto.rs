@@ -22,12 +22,16 @@ pub struct KeyPair {
 impl KeyPair {
     /// A new random pair.
     pub fn generate() -> Self {
-        Self { secret: SecretKey::generate(&mut OsRng) }
+        Self {
+            secret: SecretKey::generate(&mut OsRng),
+        }
     }
 
     /// The pair of a private key.
     pub fn from_secret(secret: [u8; 32]) -> Self {
-        Self { secret: SecretKey::from(secret) }
+        Self {
+            secret: SecretKey::from(secret),
+        }
     }
 
     /// The pair of a private key in hexadecimal.
@@ -49,7 +53,11 @@ impl KeyPair {
     }
 
     /// Encrypts for `receiver`; gives the nonce and the ciphertext.
-    pub(crate) fn seal(&self, receiver: &[u8; 32], plaintext: &[u8]) -> Result<([u8; NONCE_LEN], Vec<u8>), Error> {
+    pub(crate) fn seal(
+        &self,
+        receiver: &[u8; 32],
+        plaintext: &[u8],
+    ) -> Result<([u8; NONCE_LEN], Vec<u8>), Error> {
         let nonce = SalsaBox::generate_nonce(&mut OsRng);
         let ciphertext = self
             .shared(receiver)
@@ -72,7 +80,9 @@ impl KeyPair {
 impl fmt::Debug for KeyPair {
     /// Shows the public key only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyPair").field("public", &self.public_hex()).finish_non_exhaustive()
+        f.debug_struct("KeyPair")
+            .field("public", &self.public_hex())
+            .finish_non_exhaustive()
     }
 }
 
@@ -95,7 +105,10 @@ mod tests {
     fn sealed_is_opened_by_the_receiver_only() {
         let (alice, bob, eve) = (KeyPair::generate(), KeyPair::generate(), KeyPair::generate());
         let (nonce, mut sealed) = alice.seal(&bob.public(), b"secret").unwrap();
-        assert_eq!(bob.open(&alice.public(), &nonce, &sealed).as_deref(), Some(&b"secret"[..]));
+        assert_eq!(
+            bob.open(&alice.public(), &nonce, &sealed).as_deref(),
+            Some(&b"secret"[..])
+        );
         assert_eq!(bob.open(&eve.public(), &nonce, &sealed), None);
         assert_eq!(eve.open(&alice.public(), &nonce, &sealed), None);
         assert_eq!(bob.open(&alice.public(), &nonce[1..], &sealed), None);

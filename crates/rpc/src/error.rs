@@ -107,7 +107,10 @@ macro_rules! constructors {
 impl RemoteFailure {
     /// A failure of the given kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self {
+            kind,
+            message: message.into(),
+        }
     }
 
     constructors! {
@@ -125,7 +128,10 @@ impl RemoteFailure {
 
     /// The failure as a value of the wire, with an empty trace.
     pub fn to_wire(&self) -> RemoteError {
-        RemoteError { message: self.to_string(), trace: String::new() }
+        RemoteError {
+            message: self.to_string(),
+            trace: String::new(),
+        }
     }
 }
 
@@ -177,7 +183,9 @@ impl From<Error> for RemoteFailure {
         match error {
             Error::Remote { kind, message, .. } => Self::new(kind, message),
             Error::Timeout { .. } => Self::timeout(error.to_string()),
-            Error::PeerGone { .. } | Error::Closed { .. } | Error::Send { .. } => Self::connection(error.to_string()),
+            Error::PeerGone { .. } | Error::Closed { .. } | Error::Send { .. } => {
+                Self::connection(error.to_string())
+            }
             other => Self::runtime(other.to_string()),
         }
     }
@@ -269,11 +277,19 @@ impl Error {
         }
     }
 
+    /// Says the hub that the request was never delivered?
+    pub(crate) fn is_undelivered(&self) -> bool {
+        matches!(self, Self::PeerGone { message, .. } if message.starts_with(PEER_GONE_START))
+    }
+
     /// Reads the argument of a reject: an error value of any language's client, or any other value.
     pub fn from_reject(value: Value) -> Self {
         match value {
             Value::Error(error) => Self::from_wire(error),
-            Value::Str(text) => Self::from_wire(RemoteError { message: text, trace: String::new() }),
+            Value::Str(text) => Self::from_wire(RemoteError {
+                message: text,
+                trace: String::new(),
+            }),
             other => Self::Remote {
                 kind: ErrorKind::RuntimeError,
                 message: format!("the remote function was rejected with {other:?}"),
@@ -284,19 +300,35 @@ impl Error {
 
     fn from_wire(error: RemoteError) -> Self {
         let RemoteError { message, trace } = error;
-        if let Some(peer) = message.strip_prefix(PEER_GONE_START).and_then(|rest| rest.strip_suffix(PEER_GONE_END)) {
-            return Self::PeerGone { peer: peer.to_owned(), message };
+        if let Some(peer) = message
+            .strip_prefix(PEER_GONE_START)
+            .and_then(|rest| rest.strip_suffix(PEER_GONE_END))
+        {
+            return Self::PeerGone {
+                peer: peer.to_owned(),
+                message,
+            };
         }
         // Python's asynchronous functions answer with a whole traceback, whose last line is the exception; its
         // synchronous ones with a bare message, and the kind is in the last line of the trace.
         let last = message.trim_end().lines().next_back().unwrap_or_default();
-        if message.starts_with("Traceback") && let Some((kind, text)) = split_kind(last) {
+        if message.starts_with("Traceback")
+            && let Some((kind, text)) = split_kind(last)
+        {
             let text = unquote_key(&kind, text).to_owned();
-            return Self::Remote { kind, message: text, trace: message };
+            return Self::Remote {
+                kind,
+                message: text,
+                trace: message,
+            };
         }
         if let Some((kind, text)) = split_kind(&message) {
             let text = unquote_key(&kind, text).to_owned();
-            return Self::Remote { kind, message: text, trace };
+            return Self::Remote {
+                kind,
+                message: text,
+                trace,
+            };
         }
         let kind = trace
             .trim_end()
@@ -304,14 +336,21 @@ impl Error {
             .next_back()
             .and_then(split_kind)
             .map_or(ErrorKind::RuntimeError, |(kind, _)| kind);
-        Self::Remote { message: unquote_key(&kind, &message).to_owned(), kind, trace }
+        Self::Remote {
+            message: unquote_key(&kind, &message).to_owned(),
+            kind,
+            trace,
+        }
     }
 }
 
 /// Splits `<Kind>: <message>`; `None` when the text does not begin with the name of an exception.
 fn split_kind(text: &str) -> Option<(ErrorKind, &str)> {
     let (name, message) = text.split_once(':')?;
-    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.');
+    let is_name = !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.');
     let last = name.rsplit('.').next().unwrap_or(name);
     let known = last.ends_with("Error") || last.ends_with("Exception");
     (is_name && known).then(|| (ErrorKind::from_name(last), message.trim_start()))
@@ -333,13 +372,21 @@ mod tests {
     use super::*;
 
     fn reject(message: &str, trace: &str) -> Error {
-        Error::from_reject(Value::Error(RemoteError { message: message.into(), trace: trace.into() }))
+        Error::from_reject(Value::Error(RemoteError {
+            message: message.into(),
+            trace: trace.into(),
+        }))
     }
 
     #[test]
     fn own_failures_round_trip() {
-        for failure in [RemoteFailure::key("no such: thing"), RemoteFailure::value("x"), RemoteFailure::permission("")] {
-            let Error::Remote { kind, message, .. } = Error::from_reject(Value::Error(failure.to_wire())) else {
+        for failure in [
+            RemoteFailure::key("no such: thing"),
+            RemoteFailure::value("x"),
+            RemoteFailure::permission(""),
+        ] {
+            let Error::Remote { kind, message, .. } = Error::from_reject(Value::Error(failure.to_wire()))
+            else {
                 panic!("not a remote error")
             };
             assert_eq!(RemoteFailure { kind, message }, failure);
@@ -348,7 +395,8 @@ mod tests {
 
     #[test]
     fn python_and_javascript_forms() {
-        let traceback = "Traceback (most recent call last):\n  File \"a.py\", line 1, in f\nValueError: bad: x\n";
+        let traceback =
+            "Traceback (most recent call last):\n  File \"a.py\", line 1, in f\nValueError: bad: x\n";
         for error in [reject(traceback, "NoneType: None\n"), reject("bad: x", traceback)] {
             assert_eq!(error.remote_kind(), Some(&ErrorKind::ValueError));
             assert_eq!(error.to_string(), "ValueError: bad: x");

@@ -32,6 +32,9 @@ where
     })
 }
 
-fn encode_output<T: Serialize>(context: &CallContext, output: Result<T, RemoteFailure>) -> Result<Value, RemoteFailure> {
+fn encode_output<T: Serialize>(
+    context: &CallContext,
+    output: Result<T, RemoteFailure>,
+) -> Result<Value, RemoteFailure> {
     context.encode(&output?)
 }

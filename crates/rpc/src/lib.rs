@@ -1,4 +1,6 @@
 //! The Rust client of Hypha, and the service trait that the hub's own services share with it.
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 mod client;
 pub mod crypto;
@@ -13,18 +15,10 @@ mod service;
 mod value;
 
 pub use client::{
-    Client, Connect, ConnectionInfo, GetService, Manager, RemoteService, ServiceInfo, Status, TokenOptions, connect,
-    connect_from_env,
+    Client, Connect, ConnectionInfo, GetService, Manager, RemoteService, ServiceInfo, Status, TokenOptions,
+    connect, connect_from_env,
 };
 pub use error::{Error, ErrorKind, RemoteFailure};
-pub use into_args::{IntoArgs, LazyArgs};
-pub use peer::{
-    ActAs, CallOptions, Event, HandlerId, Link, LinkError, Peer, PeerConfig, PeerLimits, TrySend,
-};
-pub use service::{
-    BoundArgs, CallArgs, CallContext, DynService, Extension, FromArgs, FunctionSpec, ParamSpec, RequireContext,
-    Service, ServiceConfig, ServiceSpec, Visibility,
-};
 /// Turns the public methods of an `impl` block into a service.
 ///
 /// ```
@@ -68,4 +62,12 @@ pub use service::{
 pub use hypha_rpc_macros::service;
 pub use hypha_wire as wire;
 pub use hypha_wire::{Method, NdArray, Value};
+pub use into_args::{IntoArgs, LazyArgs};
+pub use peer::{
+    ActAs, CallOptions, Event, HandlerId, Link, LinkError, Peer, PeerConfig, PeerLimits, TrySend,
+};
+pub use service::{
+    BoundArgs, CallArgs, CallContext, DynService, Extension, FromArgs, FunctionSpec, ParamSpec,
+    RequireContext, Service, ServiceConfig, ServiceSpec, Visibility,
+};
 pub use value::{Callback, GeneratorOf, Interface, RemoteFunction, RemoteGenerator};

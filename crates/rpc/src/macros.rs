@@ -110,7 +110,11 @@ impl Parameters {
 
 /// How arguments are assigned to a parameter of this schema.
 pub fn param_spec(name: &'static str, schema: &Schema, required: bool) -> ParamSpec {
-    ParamSpec { name: Cow::Borrowed(name), required, accepts_map: accepts_map(schema.as_value()) }
+    ParamSpec {
+        name: Cow::Borrowed(name),
+        required,
+        accepts_map: accepts_map(schema.as_value()),
+    }
 }
 
 /// Can a value of this schema be a map? Functions and the like, whose schema names no type, are marked.

@@ -163,12 +163,20 @@ impl Peer {
 
     /// The public key that calls of this peer's callbacks are to be encrypted for.
     pub(crate) fn public_key_bytes(&self) -> Option<Bytes> {
-        self.0.config.encryption.as_ref().map(|pair| Bytes::copy_from_slice(&pair.public()))
+        self.0
+            .config
+            .encryption
+            .as_ref()
+            .map(|pair| Bytes::copy_from_slice(&pair.public()))
     }
 
     /// Puts a workspace in front of an address that has none.
     pub(crate) fn absolute(&self, address: &str) -> String {
-        if address.contains('/') { address.to_owned() } else { format!("{}/{address}", self.0.config.workspace) }
+        if address.contains('/') {
+            address.to_owned()
+        } else {
+            format!("{}/{address}", self.0.config.workspace)
+        }
     }
 
     /// Calls `handler` for each event of a kind, in the order of arrival. It must not block.
@@ -192,7 +200,10 @@ impl Peer {
     pub fn client_gone(&self, address: &str) {
         self.0.sessions.fail(
             |target| target == address,
-            |target| Error::PeerGone { peer: target.to_owned(), message: format!("Client disconnected: {target}") },
+            |target| Error::PeerGone {
+                peer: target.to_owned(),
+                message: format!("Client disconnected: {target}"),
+            },
         );
         self.0.transfers.lock().remove_sender(address);
         self.0.registry.remove_interfaces_of(address);
@@ -209,7 +220,12 @@ impl Peer {
         }
         self.0.stop.cancel();
         self.0.tasks.close();
-        self.0.sessions.fail(|_| true, |_| Error::Closed { reason: reason.to_owned() });
+        self.0.sessions.fail(
+            |_| true,
+            |_| Error::Closed {
+                reason: reason.to_owned(),
+            },
+        );
         self.0.registry.clear();
         self.0.events.clear();
     }
@@ -263,7 +279,9 @@ impl Peer {
 
 impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Peer").field("address", &self.0.address).finish_non_exhaustive()
+        f.debug_struct("Peer")
+            .field("address", &self.0.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -279,7 +297,9 @@ pub(crate) fn qualify(value: &mut Value, workspace: &str) {
         Value::Generator(generator) => qualify_target(&mut generator.target, workspace),
         Value::List(items) | Value::Set(items) => items.iter_mut().for_each(|item| qualify(item, workspace)),
         Value::Map(entries) | Value::IoStream(entries) => {
-            entries.iter_mut().for_each(|(_, value)| qualify(value, workspace));
+            entries
+                .iter_mut()
+                .for_each(|(_, value)| qualify(value, workspace));
         }
         Value::OrderedMap(pairs) => pairs.iter_mut().for_each(|(_, value)| qualify(value, workspace)),
         Value::PydanticModel { fields, .. } => qualify(fields, workspace),

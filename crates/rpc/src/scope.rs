@@ -42,7 +42,12 @@ pub(crate) struct Encoder {
 impl Encoder {
     /// The session that holds the functions, made if there is none.
     fn session(&mut self) -> SessionId {
-        let Self { peer, target, session, owner } = self;
+        let Self {
+            peer,
+            target,
+            session,
+            owner,
+        } = self;
         *session.get_or_insert_with(|| peer.sessions().open(Arc::clone(target), *owner))
     }
 }
@@ -74,7 +79,10 @@ pub(crate) fn encode<T>(encoder: Encoder, convert: impl FnOnce() -> T) -> (T, Op
 }
 
 /// Converts a result of the call `context`.
-pub(crate) fn encode_result<T: Serialize + ?Sized>(context: &CallContext, value: &T) -> Result<Value, WireError> {
+pub(crate) fn encode_result<T: Serialize + ?Sized>(
+    context: &CallContext,
+    value: &T,
+) -> Result<Value, WireError> {
     let encoder = Encoder {
         peer: context.peer().clone(),
         target: Arc::from(context.from()),
@@ -89,8 +97,15 @@ pub(crate) fn encode_result<T: Serialize + ?Sized>(context: &CallContext, value:
 }
 
 /// Converts a received value; functions inside it are called through `peer` and belong to the sender's session `parent`.
-pub(crate) fn decode<T: DeserializeOwned>(peer: &Peer, parent: Option<&str>, value: Value) -> Result<T, WireError> {
-    let _restore = enter(Scope::Decode { peer: peer.clone(), parent: parent.map(Arc::from) });
+pub(crate) fn decode<T: DeserializeOwned>(
+    peer: &Peer,
+    parent: Option<&str>,
+    value: Value,
+) -> Result<T, WireError> {
+    let _restore = enter(Scope::Decode {
+        peer: peer.clone(),
+        parent: parent.map(Arc::from),
+    });
     hypha_wire::from_value(value)
 }
 
@@ -112,7 +127,9 @@ pub(crate) fn keep(name: Option<&str>, function: Function) -> Option<Method> {
     with_encoder(|encoder| {
         let session = encoder.session();
         let key = encoder.peer.sessions().add_object(session, name, function);
-        let mut method = encoder.peer.local_method(format!("{session}.{key}"), Promise::Short);
+        let mut method = encoder
+            .peer
+            .local_method(format!("{session}.{key}"), Promise::Short);
         method.name = name.map(str::to_owned);
         method.encryption_public_key = encoder.peer.public_key_bytes();
         method

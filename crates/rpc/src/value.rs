@@ -15,5 +15,7 @@ pub use remote_generator::RemoteGenerator;
 
 /// The error of a conversion that needs a call around it and has none.
 fn outside<E: serde::ser::Error>(what: &str) -> E {
-    E::custom(format!("{what} can only be an argument of a call or part of a result"))
+    E::custom(format!(
+        "{what} can only be an argument of a call or part of a result"
+    ))
 }

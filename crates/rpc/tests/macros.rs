@@ -1,4 +1,5 @@
 //! The `service` attribute: specs and calls.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,8 +9,8 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hypha_rpc::wire::NdArray;
 use hypha_rpc::{
-    CallArgs, CallContext, CallOptions, Error, Link, LinkError, Method, Peer, PeerConfig, RemoteFailure, RemoteFunction,
-    RequireContext, Service, ServiceSpec, TrySend, Value, Visibility, service,
+    CallArgs, CallContext, CallOptions, Error, Link, LinkError, Method, Peer, PeerConfig, RemoteFailure,
+    RemoteFunction, RequireContext, Service, ServiceSpec, TrySend, Value, Visibility, service,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -58,12 +59,21 @@ impl Calc {
         format!("{prefix}{}{}", ctx.from(), rest.concat())
     }
 
-    pub fn norm(&self, /** Where. */ point: Point, ctx: CallContext) -> f64 {
+    pub fn norm(
+        &self,
+        /** Where. */
+        point: Point,
+        ctx: CallContext,
+    ) -> f64 {
         assert_eq!(ctx.workspace(), "ws");
         point.x.hypot(point.y)
     }
 
-    pub async fn apply(&self, function: RemoteFunction, values: HashMap<String, Value>) -> Result<Value, Error> {
+    pub async fn apply(
+        &self,
+        function: RemoteFunction,
+        values: HashMap<String, Value>,
+    ) -> Result<Value, Error> {
         function.call_value((values,)).await
     }
 
@@ -84,7 +94,9 @@ struct Loop(mpsc::UnboundedSender<Bytes>);
 
 impl Link for Loop {
     fn try_send(&self, frame: Bytes) -> Result<(), TrySend> {
-        self.0.send(frame).map_err(|_| TrySend::Failed(LinkError::new("closed")))
+        self.0
+            .send(frame)
+            .map_err(|_| TrySend::Failed(LinkError::new("closed")))
     }
 
     fn send(&self, frame: Bytes) -> BoxFuture<'_, Result<(), LinkError>> {
@@ -107,10 +119,20 @@ fn peer() -> Peer {
 }
 
 async fn call(function: &str, positional: Vec<Value>, kwargs: &[(&str, Value)]) -> Result<Value, String> {
-    let method = Method { target: "me".into(), path: format!("services.calc.{function}"), ..Method::default() };
-    let kwargs = kwargs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    let method = Method {
+        target: "me".into(),
+        path: format!("services.calc.{function}"),
+        ..Method::default()
+    };
+    let kwargs = kwargs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.clone()))
+        .collect();
     let args = CallArgs { positional, kwargs };
-    peer().call(&method, args, &CallOptions::default()).await.map_err(|error| error.to_string())
+    peer()
+        .call(&method, args, &CallOptions::default())
+        .await
+        .map_err(|error| error.to_string())
 }
 
 #[test]
@@ -118,14 +140,29 @@ fn the_spec_says_everything() {
     let calc = Calc { base: 0.0 };
     calc.hidden();
     let spec = calc.spec();
-    assert_eq!((spec.id.as_str(), spec.name.as_deref()), ("calc", Some("Calculator")));
+    assert_eq!(
+        (spec.id.as_str(), spec.name.as_deref()),
+        ("calc", Some("Calculator"))
+    );
     assert_eq!(spec.service_type.as_deref(), Some("math"));
     assert_eq!(spec.description.as_deref(), Some("Does sums."));
     assert_eq!(spec.config.visibility, Visibility::Public);
     assert_eq!(spec.config.require_context, RequireContext::All);
     assert_eq!(spec.config.flags, ["custom"]);
     let names: Vec<&str> = spec.functions.iter().map(|function| &*function.name).collect();
-    assert_eq!(names, ["add", "half", "fail", "who_calls", "whoCalls", "norm", "apply", "arrays.shape"]);
+    assert_eq!(
+        names,
+        [
+            "add",
+            "half",
+            "fail",
+            "who_calls",
+            "whoCalls",
+            "norm",
+            "apply",
+            "arrays.shape"
+        ]
+    );
     let add = &spec.functions[0];
     assert_eq!(add.doc.as_deref(), Some("Adds.\n\nAll three."));
     let schema = hypha_rpc::wire::convert::to_json(add.parameters.as_ref().unwrap());
@@ -134,15 +171,24 @@ fn the_spec_says_everything() {
     assert_eq!(schema["properties"]["c"]["default"], 5);
     let norm = hypha_rpc::wire::convert::to_json(spec.functions[5].parameters.as_ref().unwrap());
     assert_eq!(norm["properties"]["point"]["description"], "Where.");
-    assert_eq!(norm["properties"]["point"]["properties"]["x"]["description"], "Across.");
+    assert_eq!(
+        norm["properties"]["point"]["properties"]["x"]["description"],
+        "Across."
+    );
     assert!(norm["properties"].get("ctx").is_none());
 }
 
 #[tokio::test]
 async fn arguments_by_position_by_name_and_as_a_trailing_map() {
     assert_eq!(call("add", vec![1.into()], &[]).await, Ok(106.0.into()));
-    assert_eq!(call("add", vec![1.into(), Value::Nil, Value::Nil], &[]).await, Ok(106.0.into()));
-    assert_eq!(call("add", vec![1.into(), 2.into()], &[("c", 3.into())]).await, Ok(106.0.into()));
+    assert_eq!(
+        call("add", vec![1.into(), Value::Nil, Value::Nil], &[]).await,
+        Ok(106.0.into())
+    );
+    assert_eq!(
+        call("add", vec![1.into(), 2.into()], &[("c", 3.into())]).await,
+        Ok(106.0.into())
+    );
     let map = Value::from_iter([("b", Value::from(2)), ("c", Value::from(0))]);
     assert_eq!(call("add", vec![1.into(), map], &[]).await, Ok(103.0.into()));
     let error = call("add", vec![], &[]).await.unwrap_err();
@@ -154,18 +200,37 @@ async fn arguments_by_position_by_name_and_as_a_trailing_map() {
 #[tokio::test]
 async fn results_and_errors() {
     assert_eq!(call("half", vec![4.into()], &[]).await, Ok(2.into()));
-    assert_eq!(call("half", vec![3.into()], &[]).await, Err("RuntimeError: odd number".into()));
+    assert_eq!(
+        call("half", vec![3.into()], &[]).await,
+        Err("RuntimeError: odd number".into())
+    );
     assert_eq!(call("fail", vec![], &[]).await, Err("PermissionError: no".into()));
-    assert_eq!(call("hidden", vec![], &[]).await.unwrap_err().split(':').next(), Some("KeyError"));
+    assert_eq!(
+        call("hidden", vec![], &[]).await.unwrap_err().split(':').next(),
+        Some("KeyError")
+    );
 }
 
 #[tokio::test]
 async fn contexts_references_structs_and_arrays() {
     let rest = Value::from(vec!["!", "!"]);
-    assert_eq!(call("who_calls", vec![">".into(), rest.clone()], &[]).await, Ok(">ws/me!!".into()));
-    assert_eq!(call("whoCalls", vec![">".into()], &[("rest", rest)]).await, Ok(">ws/me!!".into()));
+    assert_eq!(
+        call("who_calls", vec![">".into(), rest.clone()], &[]).await,
+        Ok(">ws/me!!".into())
+    );
+    assert_eq!(
+        call("whoCalls", vec![">".into()], &[("rest", rest)]).await,
+        Ok(">ws/me!!".into())
+    );
     let point = Value::from_iter([("x", 3), ("y", 4)]);
     assert_eq!(call("norm", vec![point], &[]).await, Ok(5.0.into()));
-    let array = NdArray { dtype: "uint8".into(), shape: vec![2], data: Bytes::from_static(&[1, 2]) };
-    assert_eq!(call("arrays.shape", vec![array.into()], &[]).await, Ok(vec![2].into()));
+    let array = NdArray {
+        dtype: "uint8".into(),
+        shape: vec![2],
+        data: Bytes::from_static(&[1, 2]),
+    };
+    assert_eq!(
+        call("arrays.shape", vec![array.into()], &[]).await,
+        Ok(vec![2].into())
+    );
 }

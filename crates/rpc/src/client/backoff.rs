@@ -18,7 +18,11 @@ pub(super) struct Backoff {
 impl Backoff {
     /// A connection has ended after `lived`.
     pub(super) fn lost(&mut self, lived: Duration) {
-        self.flaps = if lived < FLAP { self.flaps.saturating_add(1) } else { 0 };
+        self.flaps = if lived < FLAP {
+            self.flaps.saturating_add(1)
+        } else {
+            0
+        };
         self.retry = self.flaps.saturating_sub(1);
         self.first = true;
     }
@@ -26,7 +30,9 @@ impl Backoff {
     /// The wait before the next attempt. `jitter` is from -1 to 1.
     pub(super) fn next(&mut self, jitter: f64) -> Duration {
         let seconds = if std::mem::take(&mut self.first) {
-            if self.retry == 0 { return Duration::ZERO }
+            if self.retry == 0 {
+                return Duration::ZERO;
+            }
             exponential(self.retry - 1).max(1.0)
         } else {
             let seconds = exponential(self.retry);
@@ -53,7 +59,10 @@ mod tests {
     fn doubles_up_to_a_minute() {
         let mut backoff = Backoff::default();
         backoff.lost(Duration::from_secs(100));
-        assert_eq!(waits(&mut backoff, 9), [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]);
+        assert_eq!(
+            waits(&mut backoff, 9),
+            [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 use super::options::Connect;
 use crate::error::Error;
@@ -79,7 +79,11 @@ pub(super) fn websocket_url(url: &str) -> Result<String, Error> {
     let (scheme, rest) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
         (Some(rest), _) => ("ws", rest),
         (_, Some(rest)) => ("wss", rest),
-        _ => return Err(Error::Config(format!("The server URL must begin with http:// or https://: {url}"))),
+        _ => {
+            return Err(Error::Config(format!(
+                "The server URL must begin with http:// or https://: {url}"
+            )));
+        }
     };
     Ok(format!("{scheme}://{rest}/ws"))
 }
@@ -95,7 +99,10 @@ pub(super) async fn open(
     let timeout: Duration = options.method_timeout;
     match tokio::time::timeout(timeout, attempt).await {
         Ok(opened) => opened,
-        Err(_) => Err(Error::Connect(format!("no answer from {} within {timeout:?}", options.url))),
+        Err(_) => Err(Error::Connect(format!(
+            "no answer from {} within {timeout:?}",
+            options.url
+        ))),
     }
 }
 
@@ -106,18 +113,30 @@ async fn attempt(
     reconnection_token: Option<&str>,
 ) -> Result<Opened, Error> {
     let failed = |error: tungstenite::Error| Error::Connect(format!("{}: {error}", options.url));
-    let mut request = websocket_url(&options.url)?.into_client_request().map_err(failed)?;
+    let mut request = websocket_url(&options.url)?
+        .into_client_request()
+        .map_err(failed)?;
     for (name, value) in &options.headers {
         let bad = || Error::Config(format!("Invalid header: {name}"));
         let value = HeaderValue::from_str(value).map_err(|_| bad())?;
-        request.headers_mut().insert(HeaderName::try_from(name).map_err(|_| bad())?, value);
+        request
+            .headers_mut()
+            .insert(HeaderName::try_from(name).map_err(|_| bad())?, value);
     }
-    let config = WebSocketConfig::default().max_frame_size(Some(MAX_FRAME)).max_message_size(Some(MAX_FRAME));
+    let config = WebSocketConfig::default()
+        .max_frame_size(Some(MAX_FRAME))
+        .max_message_size(Some(MAX_FRAME));
     // Small frames are batched by the writer, so nothing is gained by waiting for more of them in the kernel.
-    let (mut socket, _) = connect_async_with_config(request, Some(config), true).await.map_err(failed)?;
+    let connecting = connect_async_tls_with_config(request, Some(config), true, tls()?);
+    let (mut socket, _) = connecting.await.map_err(failed)?;
 
     let token = options.token.as_deref().filter(|_| reconnection_token.is_none());
-    let credentials = Credentials { client_id, workspace, token, reconnection_token };
+    let credentials = Credentials {
+        client_id,
+        workspace,
+        token,
+        reconnection_token,
+    };
     let text = serde_json::to_string(&credentials).map_err(|error| Error::Config(error.to_string()))?;
     socket.send(Message::text(text)).await.map_err(failed)?;
 
@@ -127,7 +146,8 @@ async fn attempt(
             Some(Ok(Message::Binary(frame))) if early.len() < MAX_EARLY => early.push(frame),
             Some(Ok(Message::Text(text))) => break text,
             Some(Ok(Message::Close(frame))) => {
-                let reason = frame.map_or_else(|| "without a reason".to_owned(), |frame| frame.reason.to_string());
+                let reason =
+                    frame.map_or_else(|| "without a reason".to_owned(), |frame| frame.reason.to_string());
                 return Err(Error::Connect(format!("the hub closed the connection: {reason}")));
             }
             Some(Ok(_)) => {}
@@ -137,20 +157,56 @@ async fn attempt(
     };
     let info = read_answer(&answer)?;
     if let Some(asked) = workspace.filter(|asked| *asked != info.workspace) {
-        return Err(Error::Refused(format!("Connected to the wrong workspace: {}, expected: {asked}", info.workspace)));
+        return Err(Error::Refused(format!(
+            "Connected to the wrong workspace: {}, expected: {asked}",
+            info.workspace
+        )));
     }
     Ok(Opened { socket, info, early })
+}
+
+/// Encryption with the certificates that browsers trust; used for `wss://` only.
+#[cfg(feature = "tls")]
+fn tls() -> Result<Option<Connector>, Error> {
+    use std::sync::{Arc, OnceLock};
+
+    use rustls::{ClientConfig, RootCertStore};
+
+    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    if let Some(config) = CONFIG.get() {
+        return Ok(Some(Connector::Rustls(Arc::clone(config))));
+    }
+    let roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    // Named here, so that it does not depend on what else the program links.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Connect(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Some(Connector::Rustls(Arc::clone(
+        CONFIG.get_or_init(|| Arc::new(config)),
+    ))))
+}
+
+#[cfg(not(feature = "tls"))]
+fn tls() -> Result<Option<Connector>, Error> {
+    Ok(None)
 }
 
 fn read_answer(text: &str) -> Result<ConnectionInfo, Error> {
     let unexpected = || Error::Refused("Unexpected message received from the server".to_owned());
     let answer: Json = serde_json::from_str(text).map_err(|_| unexpected())?;
     match answer.get("type").and_then(Json::as_str) {
-        Some("connection_info") => {
-            serde_json::from_value(answer).map_err(|error| Error::Refused(format!("Malformed connection_info: {error}")))
-        }
+        Some("connection_info") => serde_json::from_value(answer)
+            .map_err(|error| Error::Refused(format!("Malformed connection_info: {error}"))),
         Some("error") => {
-            let message = answer.get("message").and_then(Json::as_str).unwrap_or("no reason given");
+            let message = answer
+                .get("message")
+                .and_then(Json::as_str)
+                .unwrap_or("no reason given");
             Err(Error::Refused(message.to_owned()))
         }
         _ => Err(unexpected()),
@@ -175,7 +231,8 @@ mod tests {
 
     #[test]
     fn answers() {
-        let info = r#"{"type":"connection_info","workspace":"w","client_id":"c","manager_id":"m","user":null}"#;
+        let info =
+            r#"{"type":"connection_info","workspace":"w","client_id":"c","manager_id":"m","user":null}"#;
         assert_eq!(read_answer(info).unwrap().workspace, "w");
         let error = read_answer(r#"{"type":"error","message":"no"}"#).unwrap_err();
         assert!(matches!(error, Error::Refused(message) if message == "no"));

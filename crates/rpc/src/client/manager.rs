@@ -147,8 +147,13 @@ impl Manager {
     ///
     /// # Errors
     /// The name is malformed or taken, or the user may not.
-    pub async fn create_workspace(&self, config: &(impl Serialize + Sync), overwrite: bool) -> Result<Value, Error> {
-        self.call("create_workspace", args![config, overwrite = overwrite]).await
+    pub async fn create_workspace(
+        &self,
+        config: &(impl Serialize + Sync),
+        overwrite: bool,
+    ) -> Result<Value, Error> {
+        self.call("create_workspace", args![config, overwrite = overwrite])
+            .await
     }
 
     /// Deletes a workspace and everything in it.
@@ -156,7 +161,9 @@ impl Manager {
     /// # Errors
     /// See [`Error`].
     pub async fn delete_workspace(&self, workspace: &str) -> Result<(), Error> {
-        self.call::<Value>("delete_workspace", (workspace,)).await.map(|_| ())
+        self.call::<Value>("delete_workspace", (workspace,))
+            .await
+            .map(|_| ())
     }
 
     /// The workspaces this client may read.

@@ -68,7 +68,8 @@ pub fn connect_from_env() -> Result<Connect, Error> {
 
 fn connect_from(variable: impl Fn(&str) -> Option<String>) -> Result<Connect, Error> {
     let variable = |name| variable(name).filter(|value| !value.is_empty());
-    let url = variable("HYPHA_SERVER_URL").ok_or_else(|| Error::Config("HYPHA_SERVER_URL is not set".to_owned()))?;
+    let url = variable("HYPHA_SERVER_URL")
+        .ok_or_else(|| Error::Config("HYPHA_SERVER_URL is not set".to_owned()))?;
     let mut connect = connect(url);
     connect.token = match (variable("HYPHA_TOKEN"), variable("HYPHA_TOKEN_FILE")) {
         (None, Some(path)) => Some(read_token(path.into())?),
@@ -182,7 +183,15 @@ mod tests {
             _ => None,
         };
         let connect = connect_from(variables).unwrap();
-        assert_eq!((connect.url.as_str(), connect.token.as_deref(), connect.workspace), ("http://hub", Some("t"), None));
-        assert!(connect_from(|_| None).unwrap_err().to_string().contains("HYPHA_SERVER_URL"));
+        assert_eq!(
+            (connect.url.as_str(), connect.token.as_deref(), connect.workspace),
+            ("http://hub", Some("t"), None)
+        );
+        assert!(
+            connect_from(|_| None)
+                .unwrap_err()
+                .to_string()
+                .contains("HYPHA_SERVER_URL")
+        );
     }
 }

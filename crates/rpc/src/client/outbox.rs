@@ -39,8 +39,18 @@ struct State {
 
 impl Outbox {
     pub(super) fn new(patience: Duration) -> Self {
-        let state = State { queue: VecDeque::new(), bytes: 0, connected: false, closed: None };
-        Self { state: Mutex::new(state), filled: Notify::new(), changed: Notify::new(), patience }
+        let state = State {
+            queue: VecDeque::new(),
+            bytes: 0,
+            connected: false,
+            closed: None,
+        };
+        Self {
+            state: Mutex::new(state),
+            filled: Notify::new(),
+            changed: Notify::new(),
+            patience,
+        }
     }
 
     /// Says whether there is a connection.
@@ -146,7 +156,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn senders_wait_for_room_and_for_the_connection() {
         let outbox = Arc::new(Outbox::new(Duration::from_secs(30)));
-        assert!(outbox.send(frame(1)).await.unwrap_err().reason.contains("not connected"));
+        assert!(
+            outbox
+                .send(frame(1))
+                .await
+                .unwrap_err()
+                .reason
+                .contains("not connected")
+        );
         outbox.set_connected(true);
         outbox.try_send(frame(MAX_BYTES)).unwrap();
         assert!(matches!(outbox.try_send(frame(1)), Err(TrySend::Full(_))));

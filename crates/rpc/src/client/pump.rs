@@ -46,7 +46,9 @@ impl Pump {
             match message {
                 Some(Ok(Message::Binary(frame))) => self.peer.receive(frame).await,
                 Some(Ok(Message::Text(text))) => self.control(&text),
-                Some(Ok(Message::Close(Some(frame)))) => return format!("{} {}", u16::from(frame.code), frame.reason),
+                Some(Ok(Message::Close(Some(frame)))) => {
+                    return format!("{} {}", u16::from(frame.code), frame.reason);
+                }
                 Some(Ok(Message::Close(None))) | None => return "closed by the hub".to_owned(),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return error.to_string(),
@@ -55,7 +57,9 @@ impl Pump {
     }
 
     fn control(&self, text: &str) {
-        let Ok(message) = serde_json::from_str::<Json>(text) else { return };
+        let Ok(message) = serde_json::from_str::<Json>(text) else {
+            return;
+        };
         let field = |name: &str| message.get(name).and_then(Json::as_str);
         match field("type") {
             Some("reconnection_token") => {

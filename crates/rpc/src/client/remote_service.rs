@@ -20,8 +20,12 @@ use crate::service::CallArgs;
 use crate::value::RemoteFunction;
 
 /// Errors of an owner that has restarted: the functions are gone, the service may be there again.
-const STALE: [&str; 4] =
-    ["Method expired or not found", "Session not found", "Method not found", "Connection is closed"];
+const STALE: [&str; 4] = [
+    "Method expired or not found",
+    "Session not found",
+    "Method not found",
+    "Connection is closed",
+];
 
 /// A service that is being looked for. Awaiting it gives the service.
 #[derive(Clone, Debug)]
@@ -37,7 +41,14 @@ pub struct GetService {
 
 impl GetService {
     pub(super) fn new(peer: Peer, id: String) -> Self {
-        Self { peer, id, mode: None, fetch_timeout: None, call_timeout: None, encrypt_for: None }
+        Self {
+            peer,
+            id,
+            mode: None,
+            fetch_timeout: None,
+            call_timeout: None,
+            encrypt_for: None,
+        }
     }
 
     /// How to choose among several services of the id: `random`, `first`, `last`, `exact`, `min_load`, `select:..`.
@@ -89,9 +100,15 @@ impl IntoFuture for GetService {
         Box::pin(async move {
             let value = self.fetch().await?;
             if value.as_map().is_none() {
-                return Err(Error::Config(format!("The hub's answer for {} is not a service", self.id)));
+                return Err(Error::Config(format!(
+                    "The hub's answer for {} is not a service",
+                    self.id
+                )));
             }
-            Ok(RemoteService(Arc::new(Inner { query: self, value: RwLock::new(value) })))
+            Ok(RemoteService(Arc::new(Inner {
+                query: self,
+                value: RwLock::new(value),
+            })))
         })
     }
 }
@@ -111,7 +128,9 @@ struct Inner {
 impl RemoteService {
     /// `workspace/client:service`.
     pub fn id(&self) -> String {
-        self.member("id").and_then(|id| id.as_str().map(str::to_owned)).unwrap_or_else(|| self.0.query.id.clone())
+        self.member("id")
+            .and_then(|id| id.as_str().map(str::to_owned))
+            .unwrap_or_else(|| self.0.query.id.clone())
     }
 
     /// Everything the service is: its metadata, constants, and functions as [`Value::Method`].
@@ -122,7 +141,9 @@ impl RemoteService {
     /// A member by its name; dots lead into nested maps.
     pub fn member(&self, name: &str) -> Option<Value> {
         let value = self.0.value.read();
-        name.split('.').try_fold(&*value, |value, part| value.get(part)).cloned()
+        name.split('.')
+            .try_fold(&*value, |value, part| value.get(part))
+            .cloned()
     }
 
     /// The names of the functions, dotted for nested ones.
@@ -174,7 +195,9 @@ impl RemoteService {
         args: A,
     ) -> impl Future<Output = Result<Value, Error>> + Send + use<A> {
         let peer = &self.0.query.peer;
-        let call = self.method(name).map(|method| peer.call_keeping_args(&method, args, &self.options()));
+        let call = self
+            .method(name)
+            .map(|method| peer.call_keeping_args(&method, args, &self.options()));
         let (service, name) = (self.clone(), name.to_owned());
         async move {
             match call?.await {
@@ -187,7 +210,9 @@ impl RemoteService {
 
     async fn repeat(&self, name: &str, args: CallArgs, error: Error) -> Result<Value, Error> {
         tracing::debug!(%error, service = self.0.query.id, "fetching a service again");
-        let Ok(fresh) = self.0.query.fetch().await else { return Err(error) };
+        let Ok(fresh) = self.0.query.fetch().await else {
+            return Err(error);
+        };
         *self.0.value.write() = fresh;
         let method = self.method(name)?;
         self.0.query.peer.call(&method, args, &self.options()).await
@@ -206,19 +231,26 @@ impl RemoteService {
 
     fn options(&self) -> CallOptions {
         let query = &self.0.query;
-        CallOptions { timeout: query.call_timeout, encrypt_for: query.encrypt_for, ..CallOptions::default() }
+        CallOptions {
+            timeout: query.call_timeout,
+            encrypt_for: query.encrypt_for,
+            ..CallOptions::default()
+        }
     }
 }
 
 impl fmt::Debug for RemoteService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RemoteService").field("id", &self.id()).finish_non_exhaustive()
+        f.debug_struct("RemoteService")
+            .field("id", &self.id())
+            .finish_non_exhaustive()
     }
 }
 
+/// Did the call not reach a function, because the service was made anew? A call that may have run is not repeated.
 fn is_stale(error: &Error) -> bool {
     match error {
-        Error::PeerGone { .. } => true,
+        Error::PeerGone { .. } => error.is_undelivered(),
         Error::Remote { message, .. } => STALE.iter().any(|text| message.contains(text)),
         _ => false,
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hypha_wire::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::backoff::Backoff;
 use super::handshake::{self, Opened};
@@ -20,6 +20,9 @@ use crate::service::ServiceSpec;
 
 /// Attempts to reach the hub's manager right after connecting. It may still be starting.
 const MANAGER_ATTEMPTS: u32 = 20;
+
+/// How long a client that disconnects tries to send what is queued.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How one connection ended.
 enum End {
@@ -37,7 +40,8 @@ impl Inner {
         self.handle_events();
         let mut status = self.status.subscribe();
         let supervisor = Arc::clone(self);
-        self.tasks.spawn(async move { supervisor.supervise(opened).await });
+        self.tasks
+            .spawn(async move { supervisor.supervise(opened).await });
         self.tasks.close();
         let ready = status.wait_for(|status| match status {
             Status::Connected | Status::Closed { .. } => true,
@@ -50,7 +54,9 @@ impl Inner {
                 self.stop.cancel();
                 Err(Error::Connect(reason))
             }
-            Err(_) => Err(Error::Closed { reason: DISCONNECTED.to_owned() }),
+            Err(_) => Err(Error::Closed {
+                reason: DISCONNECTED.to_owned(),
+            }),
         }
     }
 
@@ -74,7 +80,9 @@ impl Inner {
             }
         };
         self.outbox.close(&reason);
-        self.set_status(Status::Closed { reason: reason.clone() });
+        self.set_status(Status::Closed {
+            reason: reason.clone(),
+        });
         self.peer.emit_local("disconnected", reason.as_str());
         self.peer.close(&reason);
     }
@@ -88,7 +96,9 @@ impl Inner {
             let workspace = Some(config.workspace.as_str());
             match handshake::open(&self.options, &config.client_id, workspace, token.as_deref()).await {
                 Ok(opened) => return Ok(opened),
-                Err(Error::Refused(message)) => return Err(format!("Server refused reconnection: {message}")),
+                Err(Error::Refused(message)) => {
+                    return Err(format!("Server refused reconnection: {message}"));
+                }
                 Err(error) => tracing::debug!(%error, "could not reconnect yet"),
             }
         }
@@ -117,13 +127,20 @@ impl Inner {
             ping_timeout: self.options.ping_timeout,
             refresh_interval: self.options.token_refresh_interval.min(renewed_at_latest),
         };
+        let pumping = pump.run(socket);
+        tokio::pin!(pumping);
         let end = tokio::select! {
             biased;
             () = self.stop.cancelled() => End::Stopped,
-            reason = pump.run(socket) => End::Lost(reason),
+            reason = &mut pumping => End::Lost(reason),
             end = self.stay_announced() => end,
         };
         self.outbox.set_connected(false);
+        if let End::Stopped = end {
+            // What is queued still goes out, then the hub is told.
+            self.outbox.close(DISCONNECTED);
+            let _ = timeout(FAREWELL, pumping).await;
+        }
         end
     }
 
@@ -136,7 +153,8 @@ impl Inner {
             return End::Lost(format!("the services could not be registered: {error}"));
         }
         self.set_status(Status::Connected);
-        self.peer.emit_local("connected", Value::from(self.peer.address()));
+        self.peer
+            .emit_local("connected", Value::from(self.peer.address()));
         let exit = exit.wait_for(Option::is_some).await;
         match exit.as_deref() {
             Ok(Some(reason)) => End::Exit(reason.clone()),
@@ -158,7 +176,8 @@ impl Inner {
             }
         }
         let counts = [("total", total), ("registered", total), ("failed", 0)];
-        self.peer.emit_local("services_registered", Value::from_iter(counts));
+        self.peer
+            .emit_local("services_registered", Value::from_iter(counts));
         let mut kinds = self.subscriptions.lock().clone();
         kinds.push("client_disconnected".to_owned());
         let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
@@ -204,7 +223,10 @@ impl Inner {
         self.peer.on("force-exit", move |event: &Event| {
             // Only the hub may send a client away, not another client.
             if event.from.is_some() && event.from.as_deref() == peer.manager_address().as_deref() {
-                let reason = event.get("reason").and_then(Value::as_str).unwrap_or("sent away by the server");
+                let reason = event
+                    .get("reason")
+                    .and_then(Value::as_str)
+                    .unwrap_or("sent away by the server");
                 exit.send_replace(Some(reason.to_owned()));
             }
         });
@@ -221,6 +243,9 @@ fn gone_client(data: &Value, own_workspace: &str) -> Option<String> {
     if id.contains('/') {
         return Some(id.to_owned());
     }
-    let workspace = data.get("workspace").and_then(Value::as_str).unwrap_or(own_workspace);
+    let workspace = data
+        .get("workspace")
+        .and_then(Value::as_str)
+        .unwrap_or(own_workspace);
     Some(format!("{workspace}/{id}"))
 }

@@ -39,7 +39,10 @@ const FUNCTIONS: [(BuiltIn, &str); 7] = [
 
 impl BuiltIn {
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        FUNCTIONS.iter().find(|(_, known)| *known == name).map(|(function, _)| *function)
+        FUNCTIONS
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(function, _)| *function)
     }
 }
 
@@ -54,7 +57,10 @@ pub(super) fn spec() -> ServiceSpec {
             extra: vec![("api_version".to_owned(), Value::from(API_VERSION))],
             ..ServiceConfig::default()
         },
-        functions: FUNCTIONS.iter().map(|(_, name)| FunctionSpec::new(*name)).collect(),
+        functions: FUNCTIONS
+            .iter()
+            .map(|(_, name)| FunctionSpec::new(*name))
+            .collect(),
         ..ServiceSpec::new("built-in")
     }
 }
@@ -97,7 +103,11 @@ impl Peer {
     }
 
     fn cache_create(&self, context: &CallContext, args: CallArgs) -> Result<(), RemoteFailure> {
-        let params = [ParamSpec::required("key"), ParamSpec::optional("heartbeat"), ParamSpec::optional("overwrite")];
+        let params = [
+            ParamSpec::required("key"),
+            ParamSpec::optional("heartbeat"),
+            ParamSpec::optional("overwrite"),
+        ];
         let mut args = args.bind("create", &params)?;
         let key = self.cache_key(context, args.take(0), args.take(1))?;
         let overwrite = flag(context, "overwrite", args.take(2))?;
@@ -108,12 +118,20 @@ impl Peer {
     }
 
     fn cache_append(&self, context: &CallContext, args: CallArgs) -> Result<(), RemoteFailure> {
-        let params = [ParamSpec::required("key"), ParamSpec::required("data"), ParamSpec::optional("heartbeat")];
+        let params = [
+            ParamSpec::required("key"),
+            ParamSpec::required("data"),
+            ParamSpec::optional("heartbeat"),
+        ];
         let mut args = args.bind("append", &params)?;
         let data = args.take(1);
         let key = self.cache_key(context, args.take(0), args.take(2))?;
         let data = context.decode_arg("data", data)?;
-        Ok(self.0.transfers.lock().append(context.from(), &key, data, Instant::now())?)
+        Ok(self
+            .0
+            .transfers
+            .lock()
+            .append(context.from(), &key, data, Instant::now())?)
     }
 
     fn cache_set(&self, context: &CallContext, args: CallArgs) -> Result<(), RemoteFailure> {
@@ -128,7 +146,11 @@ impl Peer {
         let key = self.cache_key(context, args.take(0), args.take(3))?;
         let index = context.decode_arg("index", index)?;
         let data = context.decode_arg("data", data)?;
-        Ok(self.0.transfers.lock().set(context.from(), &key, index, data, Instant::now())?)
+        Ok(self
+            .0
+            .transfers
+            .lock()
+            .set(context.from(), &key, index, data, Instant::now())?)
     }
 
     fn cache_process(&self, context: &CallContext, args: CallArgs) -> Result<(), RemoteFailure> {
@@ -156,7 +178,9 @@ impl Peer {
         if flag(context, "heartbeat", heartbeat)? {
             let known = SessionId::parse(&key).is_some_and(|id| self.sessions().alive(id, context.from()));
             if !known {
-                return Err(RemoteFailure::key(format!("session does not exist anymore: {key}")));
+                return Err(RemoteFailure::key(format!(
+                    "session does not exist anymore: {key}"
+                )));
             }
         }
         Ok(key)
@@ -176,4 +200,3 @@ fn ping(context: &CallContext, args: CallArgs) -> Result<Value, RemoteFailure> {
 fn flag(context: &CallContext, name: &str, value: Option<Value>) -> Result<bool, RemoteFailure> {
     Ok(context.decode_arg::<Option<bool>>(name, value)?.unwrap_or(false))
 }
-

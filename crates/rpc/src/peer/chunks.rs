@@ -25,12 +25,17 @@ impl Peer {
         reply_to: Option<&str>,
         act_as: Option<Arc<ActAs>>,
     ) -> Result<(), Error> {
-        let claimed = reply_to.filter(|session| !session.contains('.')).and_then(|session| self.claim_key(session));
+        let claimed = reply_to
+            .filter(|session| !session.contains('.'))
+            .and_then(|session| self.claim_key(session));
         let (key, heartbeat) = match &claimed {
             Some(claimed) => (claimed.key.clone(), true),
             None => (format!("{:032x}", rand::random::<u128>()), false),
         };
-        let options = CallOptions { act_as, ..CallOptions::default() };
+        let options = CallOptions {
+            act_as,
+            ..CallOptions::default()
+        };
         let call = |function: &str, args: Vec<Value>| {
             let method = Method {
                 target: to.to_owned(),
@@ -43,10 +48,12 @@ impl Peer {
         let (id, alive) = (Value::from(key), Value::from(heartbeat));
         let sent = async {
             call("create", vec![id.clone(), alive.clone()]).await?;
-            let chunks = transfer::chunks(frame.len(), self.0.config.chunk_size).enumerate().map(|(index, range)| {
-                let data = Value::from(frame.slice(range));
-                call("set", vec![id.clone(), Value::from(index), data, alive.clone()])
-            });
+            let chunks = transfer::chunks(frame.len(), self.0.config.chunk_size)
+                .enumerate()
+                .map(|(index, range)| {
+                    let data = Value::from(frame.slice(range));
+                    call("set", vec![id.clone(), Value::from(index), data, alive.clone()])
+                });
             stream::iter(chunks)
                 .buffer_unordered(self.0.config.max_concurrent_chunks.max(1))
                 .try_for_each(|_| std::future::ready(Ok(())))
@@ -65,7 +72,10 @@ impl Peer {
 
     fn claim_key(&self, session: &str) -> Option<ClaimedKey> {
         let claimed = self.0.reply_keys.lock().insert(session.to_owned());
-        claimed.then(|| ClaimedKey { peer: self.clone(), key: session.to_owned() })
+        claimed.then(|| ClaimedKey {
+            peer: self.clone(),
+            key: session.to_owned(),
+        })
     }
 
     /// Takes in a message that arrived in chunks, with the identity of the sender of the chunks.

@@ -18,7 +18,10 @@ pub struct PeerLimits {
 
 impl Default for PeerLimits {
     fn default() -> Self {
-        Self { running_calls: 16_384, transfers: ReassemblyLimits::default() }
+        Self {
+            running_calls: 16_384,
+            transfers: ReassemblyLimits::default(),
+        }
     }
 }
 

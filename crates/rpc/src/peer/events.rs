@@ -40,7 +40,10 @@ impl Event {
 
     /// A field by name.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+        self.fields
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value)
     }
 }
 

@@ -12,8 +12,8 @@ use super::serve::{Callee, Reply};
 use super::session::{Lookup, SessionId};
 use super::{Event, Peer, qualify, workspace_of};
 use crate::error::{Error, RemoteFailure};
-use crate::service::context::{CallContext, Extension, Inner};
 use crate::service::CallArgs;
+use crate::service::context::{CallContext, Extension, Inner};
 
 impl Peer {
     /// Takes in one frame. Returns when the message is handled, or has become a task of its own.
@@ -34,7 +34,11 @@ impl Peer {
     }
 
     /// [`dispatch`](Self::dispatch) for messages that arrived inside others.
-    pub(super) fn dispatch_inner(&self, message: Message, sender: Option<Extension>) -> BoxFuture<'static, ()> {
+    pub(super) fn dispatch_inner(
+        &self,
+        message: Message,
+        sender: Option<Extension>,
+    ) -> BoxFuture<'static, ()> {
         let peer = self.clone();
         Box::pin(async move { peer.dispatch(message, sender).await })
     }
@@ -44,20 +48,45 @@ impl Peer {
             "method" => self.on_method(message, sender).await,
             "peer_not_found" => self.on_peer_not_found(&message),
             _ => {
-                let Message { kind, from, ws, user, mut other, payload, .. } = message;
+                let Message {
+                    kind,
+                    from,
+                    ws,
+                    user,
+                    mut other,
+                    payload,
+                    ..
+                } = message;
                 other.extend(payload.data.map(|data| ("data".to_owned(), data)));
-                self.fire(&Event { kind, from, workspace: ws, user, fields: other });
+                self.fire(&Event {
+                    kind,
+                    from,
+                    workspace: ws,
+                    user,
+                    fields: other,
+                });
             }
         }
     }
 
     async fn refuse_malformed(&self, frame: &Bytes, error: &str) {
         tracing::debug!(error, "dropped a malformed message");
-        let Ok(Value::Map(header)) = hypha_wire::codec::decode_prefix(frame).map(|(value, _)| value) else { return };
-        let text = |key: &str| header.iter().find(|(k, _)| k == key).and_then(|(_, value)| value.as_str());
+        let Ok(Value::Map(header)) = hypha_wire::codec::decode_prefix(frame).map(|(value, _)| value) else {
+            return;
+        };
+        let text = |key: &str| {
+            header
+                .iter()
+                .find(|(k, _)| k == key)
+                .and_then(|(_, value)| value.as_str())
+        };
         if let (Some("method"), Some(from), Some(session)) = (text("type"), text("from"), text("session")) {
             let reply = Reply::new(from, Some(session), Some(PromiseSpec::Short), None, None);
-            self.answer(reply, Err(RemoteFailure::value(format!("Malformed message: {error}")))).await;
+            self.answer(
+                reply,
+                Err(RemoteFailure::value(format!("Malformed message: {error}"))),
+            )
+            .await;
         }
     }
 
@@ -66,16 +95,33 @@ impl Peer {
             tracing::debug!("dropped a call without a sender");
             return;
         };
-        let workspace = message.ws.take().unwrap_or_else(|| workspace_of(&from).to_owned());
-        let from = if from.contains('/') { from } else { format!("{workspace}/{from}") };
+        let workspace = message
+            .ws
+            .take()
+            .unwrap_or_else(|| workspace_of(&from).to_owned());
+        let from = if from.contains('/') {
+            from
+        } else {
+            format!("{workspace}/{from}")
+        };
         let path = message.method.take().unwrap_or_default();
 
-        let caller_key = message.payload.encrypted.as_ref().map(|encrypted| encrypted.pub_key);
+        let caller_key = message
+            .payload
+            .encrypted
+            .as_ref()
+            .map(|encrypted| encrypted.pub_key);
         let payload = match self.open(std::mem::take(&mut message.payload), &path) {
             Ok(payload) => payload,
             Err(failure) => {
                 // Whether an answer is wanted is inside; a session in the header says that one is.
-                let reply = Reply::new(&from, message.session.as_deref(), Some(PromiseSpec::Short), None, None);
+                let reply = Reply::new(
+                    &from,
+                    message.session.as_deref(),
+                    Some(PromiseSpec::Short),
+                    None,
+                    None,
+                );
                 return self.answer(reply, Err(failure)).await;
             }
         };
@@ -117,7 +163,9 @@ impl Peer {
 
     /// Decrypts a payload that is encrypted.
     fn open(&self, payload: Payload, path: &str) -> Result<Payload, RemoteFailure> {
-        let Some(encrypted) = &payload.encrypted else { return Ok(payload) };
+        let Some(encrypted) = &payload.encrypted else {
+            return Ok(payload);
+        };
         let Some(pair) = &self.0.config.encryption else {
             return Err(RemoteFailure::permission(format!(
                 "The call of method {path} is encrypted, but encryption is not enabled at {}",
@@ -125,15 +173,29 @@ impl Peer {
             )));
         };
         let failed = || {
-            RemoteFailure::permission(format!("Decryption failed for method {path}. Invalid key or tampered data."))
+            RemoteFailure::permission(format!(
+                "Decryption failed for method {path}. Invalid key or tampered data."
+            ))
         };
-        let plain = pair.open(&encrypted.pub_key, &encrypted.nonce, &encrypted.ciphertext).ok_or_else(failed)?;
+        let plain = pair
+            .open(&encrypted.pub_key, &encrypted.nonce, &encrypted.ciphertext)
+            .ok_or_else(failed)?;
         let payload = Payload::decode(&Bytes::from(plain), &Limits::default()).map_err(|_| failed())?;
         // An envelope inside an envelope is nothing that anyone sends.
-        if payload.encrypted.is_some() { Err(failed()) } else { Ok(payload) }
+        if payload.encrypted.is_some() {
+            Err(failed())
+        } else {
+            Ok(payload)
+        }
     }
 
-    fn find(&self, from: &str, path: &str, message: &Message, args: CallArgs) -> Result<Found, RemoteFailure> {
+    fn find(
+        &self,
+        from: &str,
+        path: &str,
+        message: &Message,
+        args: CallArgs,
+    ) -> Result<Found, RemoteFailure> {
         self.check_workspace(&message.to)?;
         let Some((first, rest)) = path.split_once('.') else {
             let text = format!("Method not found: {from}:{path} at {}", self.config().client_id);
@@ -147,8 +209,12 @@ impl Peer {
         };
         match rest {
             "resolve" => return self.settle(session, from, path, Ok, args),
-            "reject" => return self.settle(session, from, path, |value| Err(Error::from_reject(value)), args),
-            "heartbeat" => return lookup(self.sessions().heartbeat(session, from), from, path).map(|()| Found::Handled),
+            "reject" => {
+                return self.settle(session, from, path, |value| Err(Error::from_reject(value)), args);
+            }
+            "heartbeat" => {
+                return lookup(self.sessions().heartbeat(session, from), from, path).map(|()| Found::Handled);
+            }
             _ => {}
         }
         if let Some(parent) = &message.parent
@@ -160,15 +226,21 @@ impl Peer {
         Ok(Found::Callee(Callee::Function(function), args))
     }
 
-    fn find_in_services(&self, from: &str, path: &str, rest: &str, args: CallArgs) -> Result<Found, RemoteFailure> {
+    fn find_in_services(
+        &self,
+        from: &str,
+        path: &str,
+        rest: &str,
+        args: CallArgs,
+    ) -> Result<Found, RemoteFailure> {
         if let Some(function) = rest.strip_prefix("built-in.").and_then(BuiltIn::from_name) {
             return Ok(Found::Callee(Callee::BuiltIn(function), args));
         }
         match self.0.registry.function(rest) {
-            Some((entry, function)) => {
-                Ok(Found::Callee(Callee::Service(entry, function.to_owned()), args))
-            }
-            None => Err(RemoteFailure::key(format!("Method expired or not found: {from}:{path}"))),
+            Some((entry, function)) => Ok(Found::Callee(Callee::Service(entry, function.to_owned()), args)),
+            None => Err(RemoteFailure::key(format!(
+                "Method expired or not found: {from}:{path}"
+            ))),
         }
     }
 
@@ -191,9 +263,9 @@ impl Peer {
     fn check_workspace(&self, to: &str) -> Result<(), RemoteFailure> {
         let own = self.config().workspace.as_str();
         match to.split_once('/') {
-            Some((workspace, _)) if own != "*" && workspace != own => {
-                Err(RemoteFailure::permission(format!("Workspace mismatch: {workspace} != {own}")))
-            }
+            Some((workspace, _)) if own != "*" && workspace != own => Err(RemoteFailure::permission(
+                format!("Workspace mismatch: {workspace} != {own}"),
+            )),
             _ => Ok(()),
         }
     }
@@ -202,7 +274,10 @@ impl Peer {
         let text = |key: &str| message.get(key).and_then(Value::as_str).map(str::to_owned);
         if let Some(peer) = text("peer_id") {
             let reason = text("error").unwrap_or_else(|| format!("Target peer {peer} is not connected"));
-            let gone = |_: &str| Error::PeerGone { peer: peer.clone(), message: reason.clone() };
+            let gone = |_: &str| Error::PeerGone {
+                peer: peer.clone(),
+                message: reason.clone(),
+            };
             self.sessions().fail(|target| target == peer, gone);
         }
     }
@@ -220,7 +295,9 @@ fn lookup<T>(lookup: Lookup<T>, from: &str, path: &str) -> Result<T, RemoteFailu
     match lookup {
         Lookup::Found(found) => Ok(found),
         Lookup::NoSession => Err(RemoteFailure::key(format!("Session not found: {from}:{path}"))),
-        Lookup::NoObject => Err(RemoteFailure::key(format!("Method expired or not found: {from}:{path}"))),
+        Lookup::NoObject => Err(RemoteFailure::key(format!(
+            "Method expired or not found: {from}:{path}"
+        ))),
         Lookup::Denied(target) => Err(RemoteFailure::permission(format!(
             "Access denied for method call ({path}) from {from} to target {target}"
         ))),

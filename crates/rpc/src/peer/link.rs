@@ -14,7 +14,9 @@ pub struct LinkError {
 impl LinkError {
     /// An error with this reason.
     pub fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into() }
+        Self {
+            reason: reason.into(),
+        }
     }
 }
 

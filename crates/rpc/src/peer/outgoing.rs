@@ -129,7 +129,8 @@ impl Peer {
     /// See [`Error`].
     pub async fn get_remote_service(&self, address: &str, service_id: &str) -> Result<Value, Error> {
         let options = CallOptions::default();
-        self.call_service(address, "built-in", "get_service", (service_id,), &options).await
+        self.call_service(address, "built-in", "get_service", (service_id,), &options)
+            .await
     }
 
     /// Sends an event to `to`: a client (`client` or `workspace/client`), or `*` for all subscribers in the workspace.
@@ -152,9 +153,14 @@ impl Peer {
         };
         let frame = Bytes::from(message.encode());
         if !self.fits(frame.len()) {
-            return Err(Error::Config(format!("The event `{kind}` is larger than {} bytes", self.0.config.chunk_size)));
+            return Err(Error::Config(format!(
+                "The event `{kind}` is larger than {} bytes",
+                self.0.config.chunk_size
+            )));
         }
-        self.send_frame(frame).await.map_err(|error| Error::Closed { reason: error.reason })
+        self.send_frame(frame)
+            .await
+            .map_err(|error| Error::Closed { reason: error.reason })
     }
 
     /// Fires an event at this peer's own handlers only.
@@ -167,13 +173,22 @@ impl Peer {
         len <= self.0.config.chunk_size + 1024
     }
 
-    fn prepare<A: IntoArgs>(&self, method: &Method, args: A, options: &CallOptions) -> Result<Request, Error> {
+    fn prepare<A: IntoArgs>(
+        &self,
+        method: &Method,
+        args: A,
+        options: &CallOptions,
+    ) -> Result<Request, Error> {
         let target: Arc<str> = Arc::from(self.absolute(&method.target));
         let pending = match method.promise {
             Promise::None => None,
             Promise::Short | Promise::Full => {
                 let (id, receiver) = self.sessions().open_pending(Arc::clone(&target));
-                Some(Pending { peer: self.clone(), id, receiver })
+                Some(Pending {
+                    peer: self.clone(),
+                    id,
+                    receiver,
+                })
             }
         };
         let encoder = Encoder {
@@ -184,7 +199,9 @@ impl Peer {
         };
         let (args, session) = scope::encode(encoder, || args.into_args());
         let result = args.and_then(|args| self.request(method, &target, args, options, pending));
-        if result.is_err() && let Some(session) = session {
+        if result.is_err()
+            && let Some(session) = session
+        {
             self.sessions().remove(session);
         }
         result
@@ -217,7 +234,9 @@ impl Peer {
                 }
             }
         }
-        let key = options.encrypt_for.or_else(|| method.encryption_public_key.as_deref()?.try_into().ok());
+        let key = options
+            .encrypt_for
+            .or_else(|| method.encryption_public_key.as_deref()?.try_into().ok());
         let message = Message {
             kind: "method".to_owned(),
             to: target.to_owned(),
@@ -230,8 +249,18 @@ impl Peer {
         };
         let frame = Bytes::from(message.encode());
         let label = method.name.clone();
-        let has_functions = pending.as_ref().is_some_and(|pending| self.sessions().has_objects(pending.id));
-        Ok(Request { message, frame, label, timeout, act_as: options.act_as.clone(), pending, has_functions })
+        let has_functions = pending
+            .as_ref()
+            .is_some_and(|pending| self.sessions().has_objects(pending.id));
+        Ok(Request {
+            message,
+            frame,
+            label,
+            timeout,
+            act_as: options.act_as.clone(),
+            pending,
+            has_functions,
+        })
     }
 
     fn full_promise(&self, session: &str, interval: f64) -> PromiseSpec {
@@ -246,34 +275,67 @@ impl Peer {
 
     /// Encrypts a payload for `key` if the peer has encryption on.
     pub(super) fn seal(&self, payload: Payload, key: Option<[u8; 32]>) -> Result<Payload, Error> {
-        let (Some(pair), Some(key)) = (&self.0.config.encryption, key) else { return Ok(payload) };
+        let (Some(pair), Some(key)) = (&self.0.config.encryption, key) else {
+            return Ok(payload);
+        };
         let (nonce, ciphertext) = pair.seal(&key, &payload.encode())?;
-        let encrypted = Encrypted { v: 2, pub_key: pair.public(), nonce, ciphertext: Bytes::from(ciphertext) };
-        Ok(Payload { encrypted: Some(encrypted), ..Payload::default() })
+        let encrypted = Encrypted {
+            v: 2,
+            pub_key: pair.public(),
+            nonce,
+            ciphertext: Bytes::from(ciphertext),
+        };
+        Ok(Payload {
+            encrypted: Some(encrypted),
+            ..Payload::default()
+        })
     }
 
     async fn perform(&self, request: Request) -> Result<Value, (Error, Option<CallArgs>)> {
-        let Request { message, frame, label, timeout, act_as, pending, has_functions } = request;
-        let Message { to, method, payload, .. } = message;
+        let Request {
+            message,
+            frame,
+            label,
+            timeout,
+            act_as,
+            pending,
+            has_functions,
+        } = request;
+        let Message {
+            to, method, payload, ..
+        } = message;
         let path = method.unwrap_or_default();
         let args = (!has_functions && payload.encrypted.is_none()).then_some(payload);
         let outcome = async {
             let sent = if self.fits(frame.len()) {
                 self.send_frame(frame).await.map_err(|error| error.reason)
             } else {
-                self.send_chunked(&to, frame, None, act_as).await.map_err(|error| error.to_string())
+                self.send_chunked(&to, frame, None, act_as)
+                    .await
+                    .map_err(|error| error.to_string())
             };
             if let Err(reason) = sent {
                 return Err(match self.closed() {
                     Some(reason) => Error::Closed { reason },
-                    None => Error::Send { target: to, method: path, reason },
+                    None => Error::Send {
+                        target: to,
+                        method: path,
+                        reason,
+                    },
                 });
             }
-            let Some(pending) = pending else { return Ok(Value::Nil) };
+            let Some(pending) = pending else {
+                return Ok(Value::Nil);
+            };
             self.sessions().touch(pending.id);
             pending.settled(timeout).await.unwrap_or_else(|Silence| {
                 let context = label.unwrap_or_else(|| path.clone());
-                Err(Error::Timeout { target: to, method: path, context, after: timeout })
+                Err(Error::Timeout {
+                    target: to,
+                    method: path,
+                    context,
+                    after: timeout,
+                })
             })
         };
         outcome.await.map_err(|error| {
@@ -292,13 +354,28 @@ impl Peer {
         args: Vec<Value>,
         options: &CallOptions,
     ) -> Result<Value, Error> {
-        let Request { message, frame, timeout, pending, .. } = self.prepare(method, args, options)?;
-        self.send_frame(frame).await.map_err(|error| Error::Closed { reason: error.reason })?;
-        let Some(pending) = pending else { return Ok(Value::Nil) };
+        let Request {
+            message,
+            frame,
+            timeout,
+            pending,
+            ..
+        } = self.prepare(method, args, options)?;
+        self.send_frame(frame)
+            .await
+            .map_err(|error| Error::Closed { reason: error.reason })?;
+        let Some(pending) = pending else {
+            return Ok(Value::Nil);
+        };
         self.sessions().touch(pending.id);
         pending.settled(timeout).await.unwrap_or_else(|Silence| {
             let (target, method) = (message.to, method.path.clone());
-            Err(Error::Timeout { target, context: method.clone(), method, after: timeout })
+            Err(Error::Timeout {
+                target,
+                context: method.clone(),
+                method,
+                after: timeout,
+            })
         })
     }
 }

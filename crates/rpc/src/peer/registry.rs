@@ -44,7 +44,10 @@ impl Registry {
         path.rmatch_indices('.').find_map(|(dot, _)| {
             let (id, function) = (&path[..dot], &path[dot + 1..]);
             let entry = services.get(id)?;
-            entry.functions.contains(function).then(|| (Arc::clone(entry), function))
+            entry
+                .functions
+                .contains(function)
+                .then(|| (Arc::clone(entry), function))
         })
     }
 
@@ -52,7 +55,10 @@ impl Registry {
         let removed: Vec<Arc<Entry>> = {
             let mut services = self.0.write();
             let of_caller = |entry: &Arc<Entry>| entry.only_caller.as_deref() == Some(caller);
-            services.extract_if(|_, entry| of_caller(entry)).map(|(_, entry)| entry).collect()
+            services
+                .extract_if(|_, entry| of_caller(entry))
+                .map(|(_, entry)| entry)
+                .collect()
         };
         drop(removed);
     }
@@ -75,7 +81,11 @@ impl Peer {
     }
 
     /// Adds an interface: a service that only `caller` may call and nobody may find.
-    pub(crate) fn add_interface(&self, service: Arc<dyn Service>, caller: Arc<str>) -> Result<ServiceSpec, Error> {
+    pub(crate) fn add_interface(
+        &self,
+        service: Arc<dyn Service>,
+        caller: Arc<str>,
+    ) -> Result<ServiceSpec, Error> {
         let mut spec = service.spec();
         spec.id = format!("{INTERFACE_PREFIX}{:016x}", rand::random::<u64>());
         spec.config.visibility = Visibility::Protected;
@@ -92,12 +102,21 @@ impl Peer {
         if let Some(reason) = self.closed() {
             return Err(Error::Closed { reason });
         }
-        let mut functions: HashSet<String> = spec.functions.iter().map(|function| function.name.to_string()).collect();
+        let mut functions: HashSet<String> = spec
+            .functions
+            .iter()
+            .map(|function| function.name.to_string())
+            .collect();
         if only_caller.is_some() {
             functions.insert(DISPOSE.to_owned());
         }
-        let entry =
-            Entry { spec: spec.clone(), service, functions, only_caller, encoded: OnceLock::new() };
+        let entry = Entry {
+            spec: spec.clone(),
+            service,
+            functions,
+            only_caller,
+            encoded: OnceLock::new(),
+        };
         let mut services = self.0.registry.0.write();
         if !replace && services.contains_key(&spec.id) {
             return Err(Error::Config(format!(
@@ -121,7 +140,12 @@ impl Peer {
     pub fn services(&self) -> Vec<ServiceSpec> {
         let services = self.0.registry.0.read();
         let mut specs = vec![super::builtin::spec()];
-        specs.extend(services.values().filter(|entry| entry.only_caller.is_none()).map(|entry| entry.spec.clone()));
+        specs.extend(
+            services
+                .values()
+                .filter(|entry| entry.only_caller.is_none())
+                .map(|entry| entry.spec.clone()),
+        );
         specs
     }
 
@@ -158,18 +182,27 @@ impl Peer {
     pub(super) fn encoded_entry(&self, entry: &Entry) -> Bytes {
         let base_url = self.server_base_url();
         let encode = || {
-            let payload = hypha_wire::message::Payload { args: vec![self.entry_value(entry)], ..Default::default() };
+            let payload = hypha_wire::message::Payload {
+                args: vec![self.entry_value(entry)],
+                ..Default::default()
+            };
             Bytes::from(payload.encode())
         };
         let (known_url, bytes) = entry.encoded.get_or_init(|| (Arc::clone(&base_url), encode()));
-        if *known_url == base_url { bytes.clone() } else { encode() }
+        if *known_url == base_url {
+            bytes.clone()
+        } else {
+            encode()
+        }
     }
 }
 
 fn check_spec(spec: &ServiceSpec) -> Result<(), Error> {
     let id = &spec.id;
     if id.is_empty() || id.contains(['/', ':', '@', '*']) || id.chars().any(char::is_control) {
-        return Err(Error::Config(format!("Invalid service id: `{id}`; it must not be empty nor have any of `/:@*`")));
+        return Err(Error::Config(format!(
+            "Invalid service id: `{id}`; it must not be empty nor have any of `/:@*`"
+        )));
     }
     if id == "built-in" || id.starts_with(INTERFACE_PREFIX) {
         return Err(Error::Config(format!("The service id `{id}` is reserved")));
@@ -244,7 +277,10 @@ impl Entry {
             Visibility::Public | Visibility::Unlisted => true,
             Visibility::Protected => {
                 workspace == peer.config().workspace
-                    || config.authorized_workspaces.iter().any(|authorized| authorized == workspace)
+                    || config
+                        .authorized_workspaces
+                        .iter()
+                        .any(|authorized| authorized == workspace)
             }
         }
     }

@@ -71,16 +71,32 @@ impl Reply {
             PromiseSpec::Short => {
                 let session = session?;
                 let heartbeat = duration(interval).map(|interval| (format!("{session}.heartbeat"), interval));
-                (format!("{session}.resolve"), format!("{session}.reject"), heartbeat)
+                (
+                    format!("{session}.resolve"),
+                    format!("{session}.reject"),
+                    heartbeat,
+                )
             }
             PromiseSpec::Full(methods) => {
-                let PromiseMethods { resolve, reject, heartbeat, interval } = *methods;
+                let PromiseMethods {
+                    resolve,
+                    reject,
+                    heartbeat,
+                    interval,
+                } = *methods;
                 let heartbeat = heartbeat.and_then(|method| Some((method.path, duration(interval)?)));
                 (resolve.path, reject.path, heartbeat)
             }
         };
         let session = session.map(str::to_owned);
-        Some(Self { to: from.to_owned(), resolve, reject, heartbeat, session, encrypt_for })
+        Some(Self {
+            to: from.to_owned(),
+            resolve,
+            reject,
+            heartbeat,
+            session,
+            encrypt_for,
+        })
     }
 
     fn message(&self, path: &str) -> Message {
@@ -105,7 +121,13 @@ impl Drop for Running {
 
 impl Peer {
     /// Runs a call. Returns at once when the function answers at once; otherwise it goes on in a task of its own.
-    pub(super) async fn serve(&self, callee: Callee, context: CallContext, args: CallArgs, reply: Option<Reply>) {
+    pub(super) async fn serve(
+        &self,
+        callee: Callee,
+        context: CallContext,
+        args: CallArgs,
+        reply: Option<Reply>,
+    ) {
         let heartbeat = reply.as_ref().and_then(|reply| {
             let (path, interval) = reply.heartbeat.as_ref()?;
             Some((self.frame(reply.message(path)), *interval))
@@ -121,7 +143,8 @@ impl Peer {
         }
         let Some(running) = self.count_running() else {
             drop(work);
-            let failure = RemoteFailure::runtime("Overloaded: too many calls run at this client, try again later");
+            let failure =
+                RemoteFailure::runtime("Overloaded: too many calls run at this client, try again later");
             // The answer must not wait for room either: that would hold up the messages behind this one.
             let _ = self.answer(overloaded, Err(failure)).now_or_never();
             return;
@@ -152,26 +175,36 @@ impl Peer {
         (before < self.0.config.limits.running_calls).then_some(running)
     }
 
-    async fn run(&self, callee: Callee, context: CallContext, args: CallArgs) -> Result<Answer, RemoteFailure> {
+    async fn run(
+        &self,
+        callee: Callee,
+        context: CallContext,
+        args: CallArgs,
+    ) -> Result<Answer, RemoteFailure> {
         let call = async {
             match callee {
                 Callee::Service(entry, function) if entry.only_caller.is_some() && function == DISPOSE => {
                     self.remove_service(&entry.spec.id);
                     Ok(Answer::Value(Value::Nil))
                 }
-                Callee::Service(entry, function) => {
-                    entry.service.call(context, &function, args).await.map(Answer::Value)
-                }
+                Callee::Service(entry, function) => entry
+                    .service
+                    .call(context, &function, args)
+                    .await
+                    .map(Answer::Value),
                 Callee::Function(function) => function(context, args).await.map(Answer::Value),
                 Callee::BuiltIn(function) => self.call_builtin(function, context, args).await,
             }
         };
         // A function that panics fails its own call, not the connection it came over.
-        AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|panic| {
-            let text = panic_text(&*panic);
-            tracing::error!(text, "a function panicked");
-            Err(RemoteFailure::runtime(format!("The function panicked: {text}")))
-        })
+        AssertUnwindSafe(call)
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|panic| {
+                let text = panic_text(&*panic);
+                tracing::error!(text, "a function panicked");
+                Err(RemoteFailure::runtime(format!("The function panicked: {text}")))
+            })
     }
 
     /// Sends the outcome of a call to the caller, if it wants one.
@@ -215,9 +248,13 @@ impl Peer {
             }
         };
         if self.fits(frame.len()) {
-            self.send_frame(frame).await.map_err(|error| RemoteFailure::connection(error.reason))
+            self.send_frame(frame)
+                .await
+                .map_err(|error| RemoteFailure::connection(error.reason))
         } else {
-            let sent = self.send_chunked(&reply.to, frame, reply.session.as_deref(), None).await;
+            let sent = self
+                .send_chunked(&reply.to, frame, reply.session.as_deref(), None)
+                .await;
             sent.map_err(|error| RemoteFailure::runtime(format!("Failed to send the result, error: {error}")))
         }
     }

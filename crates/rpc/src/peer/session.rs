@@ -30,7 +30,9 @@ impl SessionId {
     /// Reads an id; `None` for anything that is not the text of one.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let canonical = text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        canonical.then(|| u64::from_str_radix(text, 16).ok().map(Self)).flatten()
+        canonical
+            .then(|| u64::from_str_radix(text, 16).ok().map(Self))
+            .flatten()
     }
 }
 
@@ -75,7 +77,10 @@ struct Table {
 
 impl Sessions {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Table { sessions: HashMap::new(), next_sweep: Instant::now() + SWEEP_EVERY }))
+        Self(Mutex::new(Table {
+            sessions: HashMap::new(),
+            next_sweep: Instant::now() + SWEEP_EVERY,
+        }))
     }
 
     /// Makes a session without a waiter. It dies with `owner`, if that is given and still there.
@@ -107,8 +112,13 @@ impl Sessions {
         if let Some(owner) = owner.and_then(|owner| table.sessions.get_mut(&owner)) {
             owner.children.push(id);
         }
-        let session =
-            Session { target, waiter, last_alive: now, objects: HashMap::new(), children: Vec::new() };
+        let session = Session {
+            target,
+            waiter,
+            last_alive: now,
+            objects: HashMap::new(),
+            children: Vec::new(),
+        };
         table.sessions.insert(id, session);
         drop(table);
         // Dropping functions can drop a user's values, which may do anything, so it is done without the lock.
@@ -141,8 +151,13 @@ impl Sessions {
     /// Forgets a generator that has ended or was closed; the session too when nothing is left in it.
     pub(crate) fn remove_generator(&self, id: SessionId, key: &str) {
         let mut table = self.0.lock();
-        let Some(session) = table.sessions.get_mut(&id) else { return };
-        let functions = (session.objects.remove(key), session.objects.remove(&format!("{key}:close")));
+        let Some(session) = table.sessions.get_mut(&id) else {
+            return;
+        };
+        let functions = (
+            session.objects.remove(key),
+            session.objects.remove(&format!("{key}:close")),
+        );
         let removed = if session.objects.is_empty() && session.waiter.is_none() {
             table.take(id)
         } else {
@@ -155,7 +170,9 @@ impl Sessions {
     /// Looks for a function on behalf of `from`.
     pub(crate) fn object(&self, id: SessionId, from: &str, key: &str) -> Lookup<Function> {
         let mut table = self.0.lock();
-        let Some(session) = table.sessions.get_mut(&id) else { return Lookup::NoSession };
+        let Some(session) = table.sessions.get_mut(&id) else {
+            return Lookup::NoSession;
+        };
         if *session.target != *from {
             return Lookup::Denied(Arc::clone(&session.target));
         }
@@ -169,11 +186,15 @@ impl Sessions {
     /// Ends a call on behalf of `from`: removes the session with all it holds and hands over the waiter.
     pub(crate) fn settle(&self, id: SessionId, from: &str) -> Lookup<oneshot::Sender<Outcome>> {
         let mut table = self.0.lock();
-        let Some(session) = table.sessions.get_mut(&id) else { return Lookup::NoSession };
+        let Some(session) = table.sessions.get_mut(&id) else {
+            return Lookup::NoSession;
+        };
         if *session.target != *from {
             return Lookup::Denied(Arc::clone(&session.target));
         }
-        let Some(waiter) = session.waiter.take() else { return Lookup::NoObject };
+        let Some(waiter) = session.waiter.take() else {
+            return Lookup::NoObject;
+        };
         let removed = table.take(id);
         drop(table);
         drop(removed);
@@ -183,7 +204,9 @@ impl Sessions {
     /// Notes that a call is alive, on behalf of `from`.
     pub(crate) fn heartbeat(&self, id: SessionId, from: &str) -> Lookup<()> {
         let mut table = self.0.lock();
-        let Some(session) = table.sessions.get_mut(&id) else { return Lookup::NoSession };
+        let Some(session) = table.sessions.get_mut(&id) else {
+            return Lookup::NoSession;
+        };
         if *session.target != *from {
             return Lookup::Denied(Arc::clone(&session.target));
         }
@@ -215,7 +238,11 @@ impl Sessions {
 
     /// Does the session hold functions?
     pub(crate) fn has_objects(&self, id: SessionId) -> bool {
-        self.0.lock().sessions.get(&id).is_some_and(|session| !session.objects.is_empty())
+        self.0
+            .lock()
+            .sessions
+            .get(&id)
+            .is_some_and(|session| !session.objects.is_empty())
     }
 
     /// Removes a session and those that die with it. A waiter sees its channel close.
@@ -227,8 +254,12 @@ impl Sessions {
     /// Removes all sessions whose target is chosen, failing the calls that wait.
     pub(crate) fn fail(&self, chosen: impl Fn(&str) -> bool, error: impl Fn(&str) -> Error) {
         let mut table = self.0.lock();
-        let ids: Vec<SessionId> =
-            table.sessions.iter().filter(|(_, session)| chosen(&session.target)).map(|(id, _)| *id).collect();
+        let ids: Vec<SessionId> = table
+            .sessions
+            .iter()
+            .filter(|(_, session)| chosen(&session.target))
+            .map(|(id, _)| *id)
+            .collect();
         let removed: Vec<Session> = ids.into_iter().flat_map(|id| table.take(id)).collect();
         drop(table);
         for session in removed {
@@ -295,7 +326,10 @@ mod tests {
         let key = sessions.add_object(idle, Some("f"), function());
         let (pending, _receiver) = sessions.open_pending(Arc::clone(&target));
         tokio::time::advance(Duration::from_secs(400)).await;
-        assert!(matches!(sessions.object(idle, "ws/c", &key), Lookup::Found(_)), "use keeps a session");
+        assert!(
+            matches!(sessions.object(idle, "ws/c", &key), Lookup::Found(_)),
+            "use keeps a session"
+        );
         tokio::time::advance(Duration::from_secs(400)).await;
         sessions.open(Arc::clone(&target), None);
         assert!(sessions.contains(idle));
@@ -313,7 +347,9 @@ mod tests {
         let child = sessions.open(target, Some(id));
         assert!(matches!(sessions.settle(id, "ws/other"), Lookup::Denied(_)));
         assert!(receiver.try_recv().is_err());
-        let Lookup::Found(waiter) = sessions.settle(id, "ws/c") else { panic!("not found") };
+        let Lookup::Found(waiter) = sessions.settle(id, "ws/c") else {
+            panic!("not found")
+        };
         waiter.send(Ok(Value::Nil)).unwrap();
         assert!(!sessions.contains(child));
         assert_eq!(sessions.len(), 0);

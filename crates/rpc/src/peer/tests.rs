@@ -29,11 +29,17 @@ struct Wire {
 
 impl Link for Wire {
     fn try_send(&self, frame: Bytes) -> Result<(), TrySend> {
-        self.frames.send(frame).map_err(|_| TrySend::Failed(LinkError::new("the switch is gone")))
+        self.frames
+            .send(frame)
+            .map_err(|_| TrySend::Failed(LinkError::new("the switch is gone")))
     }
 
     fn send(&self, frame: Bytes) -> BoxFuture<'_, Result<(), LinkError>> {
-        Box::pin(async move { self.frames.send(frame).map_err(|_| LinkError::new("the switch is gone")) })
+        Box::pin(async move {
+            self.frames
+                .send(frame)
+                .map_err(|_| LinkError::new("the switch is gone"))
+        })
     }
 }
 
@@ -71,7 +77,10 @@ fn connect(alice: PeerConfig, bob: PeerConfig) -> (Peer, Peer) {
 }
 
 fn config(client_id: &str) -> PeerConfig {
-    PeerConfig { server_base_url: "http://hub".to_owned(), ..PeerConfig::new("ws", client_id) }
+    PeerConfig {
+        server_base_url: "http://hub".to_owned(),
+        ..PeerConfig::new("ws", client_id)
+    }
 }
 
 fn pair() -> (Peer, Peer) {
@@ -80,15 +89,30 @@ fn pair() -> (Peer, Peer) {
 
 /// A function of bob's service `test`.
 fn method(function: &str) -> Method {
-    Method { target: "ws/bob".into(), path: format!("services.test.{function}"), ..Method::default() }
+    Method {
+        target: "ws/bob".into(),
+        path: format!("services.test.{function}"),
+        ..Method::default()
+    }
 }
 
-async fn call<T: serde::de::DeserializeOwned>(peer: &Peer, function: &str, args: impl IntoArgs) -> Result<T, Error> {
-    RemoteFunction::new(peer.clone(), method(function)).call(args).await
+async fn call<T: serde::de::DeserializeOwned>(
+    peer: &Peer,
+    function: &str,
+    args: impl IntoArgs,
+) -> Result<T, Error> {
+    RemoteFunction::new(peer.clone(), method(function))
+        .call(args)
+        .await
 }
 
 /// The same with the given options.
-async fn call_with(peer: &Peer, function: &str, args: impl IntoArgs, options: CallOptions) -> Result<Value, Error> {
+async fn call_with(
+    peer: &Peer,
+    function: &str,
+    args: impl IntoArgs,
+    options: CallOptions,
+) -> Result<Value, Error> {
     let call = peer.call(&method(function), args, &options);
     call.await
 }
@@ -107,7 +131,13 @@ fn test_service() -> DynService {
             tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
             Ok("done")
         })
-        .function("who", |ctx, ()| async move { Ok((ctx.from().to_owned(), ctx.workspace().to_owned(), ctx.user().clone())) })
+        .function("who", |ctx, ()| async move {
+            Ok((
+                ctx.from().to_owned(),
+                ctx.workspace().to_owned(),
+                ctx.user().clone(),
+            ))
+        })
         .function("echo", |_ctx, (value,): (Value,)| async move { Ok(value) })
 }
 

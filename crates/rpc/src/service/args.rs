@@ -32,12 +32,20 @@ pub struct ParamSpec {
 impl ParamSpec {
     /// A required parameter that takes no map.
     pub fn required(name: impl Into<Cow<'static, str>>) -> Self {
-        Self { name: name.into(), required: true, accepts_map: false }
+        Self {
+            name: name.into(),
+            required: true,
+            accepts_map: false,
+        }
     }
 
     /// An optional parameter that takes no map.
     pub fn optional(name: impl Into<Cow<'static, str>>) -> Self {
-        Self { name: name.into(), required: false, accepts_map: false }
+        Self {
+            name: name.into(),
+            required: false,
+            accepts_map: false,
+        }
     }
 
     /// The same parameter, which may also be a map.
@@ -61,7 +69,10 @@ impl BoundArgs {
 impl CallArgs {
     /// Arguments given by position only.
     pub fn positional(values: Vec<Value>) -> Self {
-        Self { positional: values, kwargs: Vec::new() }
+        Self {
+            positional: values,
+            kwargs: Vec::new(),
+        }
     }
 
     /// No arguments at all?
@@ -107,7 +118,10 @@ impl CallArgs {
         }
         for (param, value) in params.iter().zip(&bound) {
             if param.required && value.is_none() {
-                return Err(RemoteFailure::type_error(format!("Missing required argument: '{}'", param.name)));
+                return Err(RemoteFailure::type_error(format!(
+                    "Missing required argument: '{}'",
+                    param.name
+                )));
             }
         }
         Ok(BoundArgs(bound))
@@ -117,13 +131,18 @@ impl CallArgs {
         if !self.kwargs.is_empty() {
             return;
         }
-        let Some(Value::Map(entries)) = self.positional.last() else { return };
+        let Some(Value::Map(entries)) = self.positional.last() else {
+            return;
+        };
         let index = self.positional.len() - 1;
         if entries.is_empty() || params.get(index).is_some_and(|param| param.accepts_map) {
             return;
         }
         let rest = params.get(index..).unwrap_or_default();
-        if !entries.iter().all(|(key, _)| rest.iter().any(|param| param.name == *key)) {
+        if !entries
+            .iter()
+            .all(|(key, _)| rest.iter().any(|param| param.name == *key))
+        {
             return;
         }
         if let Some(Value::Map(entries)) = self.positional.pop() {
@@ -137,13 +156,22 @@ mod tests {
     use super::*;
 
     fn params() -> Vec<ParamSpec> {
-        vec![ParamSpec::required("a"), ParamSpec::optional("b"), ParamSpec::optional("c").or_map()]
+        vec![
+            ParamSpec::required("a"),
+            ParamSpec::optional("b"),
+            ParamSpec::optional("c").or_map(),
+        ]
     }
 
     fn bind(positional: Vec<Value>, kwargs: Vec<(&str, Value)>) -> Result<Vec<Option<Value>>, String> {
-        let kwargs = kwargs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let kwargs = kwargs
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
         let args = CallArgs { positional, kwargs };
-        args.bind("f", &params()).map(|bound| bound.0).map_err(|failure| failure.to_string())
+        args.bind("f", &params())
+            .map(|bound| bound.0)
+            .map_err(|failure| failure.to_string())
     }
 
     #[test]
@@ -155,7 +183,10 @@ mod tests {
 
     #[test]
     fn errors_name_the_argument() {
-        assert_eq!(bind(vec![], vec![]), Err("TypeError: Missing required argument: 'a'".into()));
+        assert_eq!(
+            bind(vec![], vec![]),
+            Err("TypeError: Missing required argument: 'a'".into())
+        );
         let four: Vec<Value> = (0..4).map(Value::from).collect();
         let text = "TypeError: f() takes 3 positional arguments but 4 were given";
         assert_eq!(bind(four, vec![]), Err(text.into()));
@@ -183,6 +214,9 @@ mod tests {
             Ok(vec![Some(1.into()), Some(map("zz")), None]),
             "not all keys are parameters"
         );
-        assert_eq!(bind(vec![1.into(), map("a")], vec![]), Ok(vec![Some(1.into()), Some(map("a")), None]));
+        assert_eq!(
+            bind(vec![1.into(), map("a")], vec![]),
+            Ok(vec![Some(1.into()), Some(map("a")), None])
+        );
     }
 }

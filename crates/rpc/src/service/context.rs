@@ -109,7 +109,11 @@ impl CallContext {
     ///
     /// # Errors
     /// `TypeError` that names the argument.
-    pub fn decode_arg<T: DeserializeOwned>(&self, name: &str, value: Option<Value>) -> Result<T, RemoteFailure> {
+    pub fn decode_arg<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        value: Option<Value>,
+    ) -> Result<T, RemoteFailure> {
         self.decode(value.unwrap_or(Value::Nil))
             .map_err(|failure| RemoteFailure::type_error(format!("Argument '{name}': {}", failure.message)))
     }

@@ -36,7 +36,10 @@ impl DynService {
     /// A service with this spec; its functions are those added afterwards.
     pub fn with_spec(mut spec: ServiceSpec) -> Self {
         spec.functions.clear();
-        Self { spec, functions: HashMap::new() }
+        Self {
+            spec,
+            functions: HashMap::new(),
+        }
     }
 
     /// Sets the name for people.

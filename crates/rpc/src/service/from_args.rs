@@ -28,10 +28,15 @@ impl FromArgs for CallArgs {
 const POSITIONS: [&str; 8] = ["0", "1", "2", "3", "4", "5", "6", "7"];
 
 fn by_position<const N: usize>(context: &CallContext, args: CallArgs) -> Result<[Value; N], RemoteFailure> {
-    let params: Vec<ParamSpec> = POSITIONS[..N].iter().map(|name| ParamSpec::optional(*name).or_map()).collect();
+    let params: Vec<ParamSpec> = POSITIONS[..N]
+        .iter()
+        .map(|name| ParamSpec::optional(*name).or_map())
+        .collect();
     let name = context.method().rsplit(['.', '#']).next().unwrap_or_default();
     let mut bound = args.bind(name, &params)?;
-    Ok(std::array::from_fn(|index| bound.take(index).unwrap_or(Value::Nil)))
+    Ok(std::array::from_fn(|index| {
+        bound.take(index).unwrap_or(Value::Nil)
+    }))
 }
 
 macro_rules! tuples {

@@ -88,7 +88,10 @@ impl ServiceConfig {
             ("singleton".to_owned(), Value::Bool(self.singleton)),
         ];
         if !self.authorized_workspaces.is_empty() {
-            map.push(("authorized_workspaces".to_owned(), Value::from(self.authorized_workspaces.clone())));
+            map.push((
+                "authorized_workspaces".to_owned(),
+                Value::from(self.authorized_workspaces.clone()),
+            ));
         }
         if !self.trusted_keys.is_empty() {
             let keys: Vec<String> = self.trusted_keys.iter().map(hex::encode).collect();
@@ -116,7 +119,11 @@ pub struct FunctionSpec {
 impl FunctionSpec {
     /// A function with a name and nothing else known.
     pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
-        Self { name: name.into(), doc: None, parameters: None }
+        Self {
+            name: name.into(),
+            doc: None,
+            parameters: None,
+        }
     }
 
     /// The last part of the dotted name.
@@ -134,7 +141,10 @@ impl FunctionSpec {
         });
         Value::Map(vec![
             ("name".to_owned(), Value::from(self.short_name())),
-            ("description".to_owned(), Value::from(self.doc.as_deref().unwrap_or_default())),
+            (
+                "description".to_owned(),
+                Value::from(self.doc.as_deref().unwrap_or_default()),
+            ),
             ("parameters".to_owned(), parameters),
         ])
     }
@@ -166,7 +176,10 @@ pub struct ServiceSpec {
 impl ServiceSpec {
     /// A service with this id and nothing else.
     pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), ..Self::default() }
+        Self {
+            id: id.into(),
+            ..Self::default()
+        }
     }
 
     /// The name for people.
@@ -198,12 +211,21 @@ impl ServiceSpec {
     pub(crate) fn head(&self, workspace: &str, client_id: &str) -> Vec<(String, Value)> {
         vec![
             ("config".to_owned(), self.config.to_value(workspace)),
-            ("id".to_owned(), Value::from(format!("{workspace}/{client_id}:{}", self.id))),
+            (
+                "id".to_owned(),
+                Value::from(format!("{workspace}/{client_id}:{}", self.id)),
+            ),
             ("name".to_owned(), Value::from(self.display_name())),
             ("description".to_owned(), Value::from(self.description.clone())),
-            ("type".to_owned(), Value::from(self.service_type.as_deref().unwrap_or("generic"))),
+            (
+                "type".to_owned(),
+                Value::from(self.service_type.as_deref().unwrap_or("generic")),
+            ),
             ("docs".to_owned(), Value::from(self.docs.clone())),
-            ("app_id".to_owned(), Value::from(self.app_id.as_deref().unwrap_or("*"))),
+            (
+                "app_id".to_owned(),
+                Value::from(self.app_id.as_deref().unwrap_or("*")),
+            ),
         ]
     }
 }
@@ -228,7 +250,10 @@ pub(crate) fn insert_nested(map: &mut Value, path: &str, value: Value) {
 fn constant_schema(value: &Value) -> Value {
     let name = match value {
         Value::Map(entries) => {
-            return entries.iter().map(|(key, value)| (key.clone(), constant_schema(value))).collect();
+            return entries
+                .iter()
+                .map(|(key, value)| (key.clone(), constant_schema(value)))
+                .collect();
         }
         Value::List(items) => return Value::List(items.iter().map(constant_schema).collect()),
         Value::Str(_) => "string",
@@ -249,8 +274,17 @@ mod tests {
         spec.constants = vec![("tools.version".into(), Value::from("1"))];
         let info = spec.to_info("ws", "c1");
         assert_eq!(info.get("id").and_then(Value::as_str), Some("ws/c1:calc"));
-        let tools = info.get("service_schema").and_then(|schema| schema.get("tools")).unwrap();
-        assert_eq!(tools.get("mul").unwrap().get("type"), Some(&Value::from("function")));
-        assert_eq!(tools.get("version").unwrap().get("type"), Some(&Value::from("string")));
+        let tools = info
+            .get("service_schema")
+            .and_then(|schema| schema.get("tools"))
+            .unwrap();
+        assert_eq!(
+            tools.get("mul").unwrap().get("type"),
+            Some(&Value::from("function"))
+        );
+        assert_eq!(
+            tools.get("version").unwrap().get("type"),
+            Some(&Value::from("string"))
+        );
     }
 }

@@ -53,7 +53,10 @@ impl Callback {
         F: Fn(CallContext, A) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<T, RemoteFailure>> + Send + 'static,
     {
-        Self { name: None, function: typed(function) }
+        Self {
+            name: None,
+            function: typed(function),
+        }
     }
 
     /// A function that answers at once and cannot fail. It must not block.
@@ -73,7 +76,10 @@ impl Callback {
     }
 
     pub(crate) fn from_function(name: Option<String>, function: Function) -> Self {
-        Self { name: name.map(Cow::Owned), function }
+        Self {
+            name: name.map(Cow::Owned),
+            function,
+        }
     }
 }
 
@@ -96,6 +102,8 @@ impl JsonSchema for Callback {
 
 impl fmt::Debug for Callback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Callback").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Callback")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use futures_util::stream::{BoxStream, StreamExt};
 use futures_util::Stream;
+use futures_util::stream::{BoxStream, StreamExt};
 use hypha_wire::{Generator, Value};
 use parking_lot::Mutex;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -59,12 +59,19 @@ impl<T: Serialize + Send + 'static> GeneratorOf<T> {
         let close: Function = Arc::new(move |context, _| {
             let source = Arc::clone(&closing);
             Box::pin(async move {
-                forget(&context, context.method().strip_suffix(":close").unwrap_or_default());
+                forget(
+                    &context,
+                    context.method().strip_suffix(":close").unwrap_or_default(),
+                );
                 source.lock().await.take();
                 Ok(Value::Nil)
             })
         });
-        Self { next: Mutex::new(Some(next)), close, item: PhantomData }
+        Self {
+            next: Mutex::new(Some(next)),
+            close,
+            item: PhantomData,
+        }
     }
 }
 
@@ -104,7 +111,11 @@ fn forget(context: &CallContext, path: &str) {
 impl<T> Serialize for GeneratorOf<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::Error;
-        let next = self.next.lock().take().ok_or_else(|| S::Error::custom("a generator can be sent only once"))?;
+        let next = self
+            .next
+            .lock()
+            .take()
+            .ok_or_else(|| S::Error::custom("a generator can be sent only once"))?;
         let kept = scope::keep_generator(next, Arc::clone(&self.close));
         let (peer, next, close) = kept.ok_or_else(|| outside("a generator"))?;
         let generator = Generator {

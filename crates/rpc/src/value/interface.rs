@@ -30,10 +30,13 @@ impl Serialize for Interface {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::Error;
         let (peer, caller) = scope::receiver_of_value().ok_or_else(|| outside("an interface"))?;
-        let spec = peer.add_interface(Arc::clone(&self.0), caller).map_err(S::Error::custom)?;
+        let spec = peer
+            .add_interface(Arc::clone(&self.0), caller)
+            .map_err(S::Error::custom)?;
         let mut map = Value::empty_map();
         for function in &spec.functions {
-            let mut method = peer.local_method(format!("services.{}.{}", spec.id, function.name), Promise::Short);
+            let mut method =
+                peer.local_method(format!("services.{}.{}", spec.id, function.name), Promise::Short);
             method.name = Some(function.short_name().to_owned());
             crate::service::spec::insert_nested(&mut map, &function.name, Value::from(method));
         }

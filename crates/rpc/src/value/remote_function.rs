@@ -31,14 +31,21 @@ pub struct RemoteFunction {
 impl RemoteFunction {
     /// The function `method`, called through `peer`.
     pub fn new(peer: Peer, method: Method) -> Self {
-        Self { peer, method: Arc::new(method), options: CallOptions::default() }
+        Self {
+            peer,
+            method: Arc::new(method),
+            options: CallOptions::default(),
+        }
     }
 
     /// Calls it and waits for the answer.
     ///
     /// # Errors
     /// See [`Error`]; also when the answer is not a `T`.
-    pub fn call<T: DeserializeOwned>(&self, args: impl IntoArgs) -> impl Future<Output = Result<T, Error>> + Send {
+    pub fn call<T: DeserializeOwned>(
+        &self,
+        args: impl IntoArgs,
+    ) -> impl Future<Output = Result<T, Error>> + Send {
         let call = self.call_value(args);
         async move { Ok(scope::decode(&self.peer, None, call.await?)?) }
     }
@@ -47,7 +54,10 @@ impl RemoteFunction {
     ///
     /// # Errors
     /// See [`Error`].
-    pub fn call_value<A: IntoArgs>(&self, args: A) -> impl Future<Output = Result<Value, Error>> + Send + use<A> {
+    pub fn call_value<A: IntoArgs>(
+        &self,
+        args: A,
+    ) -> impl Future<Output = Result<Value, Error>> + Send + use<A> {
         self.peer.call(&self.method, args, &self.options)
     }
 
@@ -56,7 +66,10 @@ impl RemoteFunction {
     /// # Errors
     /// The arguments have no wire form, or the connection is closed.
     pub async fn notify(&self, args: impl IntoArgs) -> Result<(), Error> {
-        let method = Method { promise: Promise::None, ..(*self.method).clone() };
+        let method = Method {
+            promise: Promise::None,
+            ..(*self.method).clone()
+        };
         let call = self.peer.call(&method, args, &self.options);
         call.await.map(|_| ())
     }
@@ -88,7 +101,8 @@ impl RemoteFunction {
         let function = self.clone();
         let forward = move |_, args: CallArgs| {
             let call = function.call_value(args);
-            let answer: futures_util::future::BoxFuture<'static, _> = Box::pin(async move { Ok(call.await?) });
+            let answer: futures_util::future::BoxFuture<'static, _> =
+                Box::pin(async move { Ok(call.await?) });
             answer
         };
         Callback::from_function(self.method.name.clone(), Arc::new(forward))
@@ -98,12 +112,19 @@ impl RemoteFunction {
 impl<'de> Deserialize<'de> for RemoteFunction {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let method = Method::deserialize(deserializer)?;
-        let (peer, parent) =
-            scope::receiver().ok_or_else(|| D::Error::custom("a remote function can only be received by a peer"))?;
+        let (peer, parent) = scope::receiver()
+            .ok_or_else(|| D::Error::custom("a remote function can only be received by a peer"))?;
         // Functions of a service exist by themselves; others belong to the call they came with.
         let parent = parent.filter(|_| !method.path.starts_with("services."));
-        let options = CallOptions { parent, ..CallOptions::default() };
-        Ok(Self { peer, method: Arc::new(method), options })
+        let options = CallOptions {
+            parent,
+            ..CallOptions::default()
+        };
+        Ok(Self {
+            peer,
+            method: Arc::new(method),
+            options,
+        })
     }
 }
 

@@ -38,10 +38,26 @@ impl RemoteGenerator {
     }
 
     fn with_options(peer: Peer, generator: Generator, options: CallOptions) -> Self {
-        let Generator { target, next, close, .. } = generator;
-        let next = Method { target: target.clone(), path: next, ..Method::default() };
-        let close = close.map(|path| Method { target, path, promise: Promise::None, ..Method::default() });
-        let reader = Reader { peer: peer.clone(), next, close, options };
+        let Generator {
+            target, next, close, ..
+        } = generator;
+        let next = Method {
+            target: target.clone(),
+            path: next,
+            ..Method::default()
+        };
+        let close = close.map(|path| Method {
+            target,
+            path,
+            promise: Promise::None,
+            ..Method::default()
+        });
+        let reader = Reader {
+            peer: peer.clone(),
+            next,
+            close,
+            options,
+        };
         let items = stream::unfold(Some(reader), |reader| async move {
             let mut reader = reader?;
             match reader.peer.call(&reader.next, (), &reader.options).await {
@@ -53,7 +69,10 @@ impl RemoteGenerator {
                 Err(error) => Some((Err(error), None)),
             }
         });
-        Self { peer, items: items.boxed() }
+        Self {
+            peer,
+            items: items.boxed(),
+        }
     }
 
     /// The same stream with items of a Rust type.
@@ -87,9 +106,16 @@ impl Stream for RemoteGenerator {
 impl<'de> Deserialize<'de> for RemoteGenerator {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let generator = Generator::deserialize(deserializer)?;
-        let (peer, parent) =
-            scope::receiver().ok_or_else(|| D::Error::custom("a remote generator can only be received by a peer"))?;
-        Ok(Self::with_options(peer, generator, CallOptions { parent, ..CallOptions::default() }))
+        let (peer, parent) = scope::receiver()
+            .ok_or_else(|| D::Error::custom("a remote generator can only be received by a peer"))?;
+        Ok(Self::with_options(
+            peer,
+            generator,
+            CallOptions {
+                parent,
+                ..CallOptions::default()
+            },
+        ))
     }
 }
 

@@ -48,7 +48,11 @@ async fn dropping_a_call_forgets_it() {
     drop(unpolled);
     assert_eq!(alice.open_sessions(), 0);
     let slow = call::<String>(&alice, "slow", (60,));
-    assert!(tokio::time::timeout(Duration::from_millis(20), slow).await.is_err());
+    assert!(
+        tokio::time::timeout(Duration::from_millis(20), slow)
+            .await
+            .is_err()
+    );
     assert_eq!(alice.open_sessions(), 0);
 }
 
@@ -79,7 +83,10 @@ async fn closing_fails_calls_and_drops_functions_that_run() {
     }
     bob.close("going home");
     alice.close("RPC connection closed");
-    assert_eq!(hang.await.unwrap().unwrap_err().to_string(), "RPC connection closed");
+    assert_eq!(
+        hang.await.unwrap().unwrap_err().to_string(),
+        "RPC connection closed"
+    );
     while !dropped.load(Ordering::SeqCst) {
         tokio::task::yield_now().await;
     }
@@ -93,17 +100,23 @@ async fn too_many_running_calls_are_refused() {
     limited.limits.running_calls = 2;
     let (alice, bob) = connect(config("alice"), limited);
     bob.add_service(Arc::new(test_service()), false).unwrap();
-    let slow = || tokio::spawn({
-        let alice = alice.clone();
-        async move { call::<String>(&alice, "slow", (60,)).await }
-    });
+    let slow = || {
+        tokio::spawn({
+            let alice = alice.clone();
+            async move { call::<String>(&alice, "slow", (60,)).await }
+        })
+    };
     let (first, second) = (slow(), slow());
     while bob.running_calls() < 2 {
         tokio::task::yield_now().await;
     }
     let error = slow().await.unwrap().unwrap_err();
     assert!(error.to_string().contains("Overloaded"), "{error}");
-    assert_eq!(call::<f64>(&alice, "add", (1, 2)).await.unwrap(), 3.0, "what answers at once still runs");
+    assert_eq!(
+        call::<f64>(&alice, "add", (1, 2)).await.unwrap(),
+        3.0,
+        "what answers at once still runs"
+    );
     first.abort();
     second.abort();
 }
@@ -118,7 +131,11 @@ async fn nobody_answers_for_somebody_else() {
     let request = Message::decode(&frames.recv().await.unwrap(), &Default::default()).unwrap();
     let session = request.session.unwrap();
     let answer = |from: &str, value: i64| {
-        let mut message = Message::call("ws/alice", format!("{session}.resolve"), Payload::args(vec![value.into()]));
+        let mut message = Message::call(
+            "ws/alice",
+            format!("{session}.resolve"),
+            Payload::args(vec![value.into()]),
+        );
         message.from = Some(from.to_owned());
         Bytes::from(message.encode())
     };
