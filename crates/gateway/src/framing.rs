@@ -21,7 +21,12 @@ impl Framing for WebSocketFraming {
             FrameKind::Text => OpCode::Data(Data::Text),
             FrameKind::Close => OpCode::Control(Control::Close),
         };
-        let header = FrameHeader { opcode, mask: None, is_final: true, ..FrameHeader::default() };
+        let header = FrameHeader {
+            opcode,
+            mask: None,
+            is_final: true,
+            ..FrameHeader::default()
+        };
         if let Err(error) = header.format(len as u64, &mut out.writer()) {
             // Writing to memory does not fail; if it did, the peer would see a broken frame and close.
             tracing::error!(%error, "cannot write a frame header");

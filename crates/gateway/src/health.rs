@@ -39,7 +39,11 @@ pub(crate) async fn health(State(shared): State<Shared>) -> Response {
         "connections": {"active": usage.connections},
         "objects": {"workspaces": usage.workspaces, "services": usage.services},
     });
-    let status = if problem.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if problem.is_none() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, Json(body)).into_response()
 }
 
@@ -48,8 +52,16 @@ pub(crate) async fn metrics(State(shared): State<Shared>) -> Response {
     let usage = shared.hub.usage();
     metrics::gauge!("websocket_connections").set(usage.connections as f64);
     metrics::gauge!("redis_rpc_active_connections").set(usage.connections as f64);
-    let text = shared.metrics.as_ref().map(|handle| handle.render()).unwrap_or_default();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+    let text = shared
+        .metrics
+        .as_ref()
+        .map(|handle| handle.render())
+        .unwrap_or_default();
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        text,
+    )
+        .into_response()
 }
 
 fn ok(detail: Value) -> Response {
@@ -57,5 +69,9 @@ fn ok(detail: Value) -> Response {
 }
 
 fn down(text: &str) -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "DOWN", "detail": text}))).into_response()
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        Json(json!({"status": "DOWN", "detail": text})),
+    )
+        .into_response()
 }

@@ -205,9 +205,10 @@ fn advance(batch: &mut VecDeque<Bytes>, mut written: usize) {
 
 fn protocol_error(error: &tokio_websockets::Error) -> CloseReason {
     match error {
-        tokio_websockets::Error::PayloadTooLong { len, max_len } => {
-            CloseReason::new(1009, format!("Frame of {len} bytes is too large; at most {max_len} are accepted"))
-        }
+        tokio_websockets::Error::PayloadTooLong { len, max_len } => CloseReason::new(
+            1009,
+            format!("Frame of {len} bytes is too large; at most {max_len} are accepted"),
+        ),
         tokio_websockets::Error::Protocol(error) => {
             CloseReason::new(1002, format!("WebSocket protocol error: {error}"))
         }
@@ -221,7 +222,10 @@ mod tests {
 
     #[test]
     fn partial_writes_leave_the_rest() {
-        let mut batch: VecDeque<Bytes> = ["abc", "de", "f"].into_iter().map(Bytes::from_static_str).collect();
+        let mut batch: VecDeque<Bytes> = ["abc", "de", "f"]
+            .into_iter()
+            .map(Bytes::from_static_str)
+            .collect();
         advance(&mut batch, 4);
         assert_eq!(batch, ["e", "f"].map(Bytes::from_static_str));
         advance(&mut batch, 2);

@@ -8,9 +8,9 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use axum::routing::{any, get};
-use hypha_hub::Hub;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hypha_hub::Hub;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -68,7 +68,10 @@ impl Gateway {
     /// # Errors
     /// [`Error::Bind`].
     pub async fn bind(options: Options) -> Result<Self, Error> {
-        let listener = listen(options.bind).map_err(|source| Error::Bind { address: options.bind, source })?;
+        let listener = listen(options.bind).map_err(|source| Error::Bind {
+            address: options.bind,
+            source,
+        })?;
         Ok(Self { listener, options })
     }
 
@@ -79,7 +82,13 @@ impl Gateway {
 
     /// Serves until `shutdown`; then accepts no more. Connections that are open are the hub's to drain.
     pub async fn run(self, hub: Hub, metrics: Option<PrometheusHandle>, shutdown: CancellationToken) {
-        let app = router(Shared { hub: hub.clone(), metrics }, &self.options.base_path);
+        let app = router(
+            Shared {
+                hub: hub.clone(),
+                metrics,
+            },
+            &self.options.base_path,
+        );
         loop {
             let accepted = tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -124,7 +133,11 @@ fn router(shared: Shared, base_path: &str) -> Router {
         .route("/health/liveness", get(health::liveness))
         .route("/metrics", get(health::metrics))
         .with_state(shared);
-    if base_path.is_empty() { routes } else { Router::new().nest(base_path, routes) }
+    if base_path.is_empty() {
+        routes
+    } else {
+        Router::new().nest(base_path, routes)
+    }
 }
 
 async fn websocket(

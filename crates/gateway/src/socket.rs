@@ -45,7 +45,11 @@ pub(crate) struct ReadSide {
 
 impl ReadSide {
     pub(crate) fn new(early: Bytes, socket: OwnedReadHalf, outbox: Arc<Outbox>) -> Self {
-        Self { early, socket, outbox }
+        Self {
+            early,
+            socket,
+            outbox,
+        }
     }
 }
 

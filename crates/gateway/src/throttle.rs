@@ -14,7 +14,12 @@ pub(crate) struct Throttle {
 impl Throttle {
     pub(crate) fn new(per_second: f64, burst: f64, now: Instant) -> Self {
         let burst = burst.max(1.0);
-        Self { per_second: per_second.max(0.001), burst, tokens: burst, filled: now }
+        Self {
+            per_second: per_second.max(0.001),
+            burst,
+            tokens: burst,
+            filled: now,
+        }
     }
 
     /// Takes one token. `Some(wait)`: there was none; read on after `wait`.

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use futures_util::StreamExt;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use hypha_hub::auth::handshake::HandshakeRequest;
 use hypha_hub::outbox::{CloseReason, FrameKind, Outbox};
 use hypha_hub::{Connection, Hub, Refusal, Session};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_websockets::{Limits, Message, ServerBuilder, WebSocketStream};
@@ -38,7 +38,9 @@ pub(crate) fn upgrade(hub: Hub, remote: IpAddr, mut request: Request<Body>) -> R
         Err(text) => {
             let mut response = Response::new(Body::from(text));
             *response.status_mut() = StatusCode::UPGRADE_REQUIRED;
-            response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            response
+                .headers_mut()
+                .insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             return response;
         }
     };
@@ -46,7 +48,10 @@ pub(crate) fn upgrade(hub: Hub, remote: IpAddr, mut request: Request<Body>) -> R
     if let Some(on_upgrade) = request.extensions_mut().remove::<OnUpgrade>() {
         let tasks = hub.tasks().clone();
         tasks.spawn(async move {
-            match on_upgrade.await.map(|upgraded| upgraded.downcast::<TokioIo<TcpStream>>()) {
+            match on_upgrade
+                .await
+                .map(|upgraded| upgraded.downcast::<TokioIo<TcpStream>>())
+            {
                 Ok(Ok(parts)) => serve(hub, parts.io.into_inner(), parts.read_buf, remote, &query).await,
                 Ok(Err(_)) => tracing::error!("the upgraded stream is not a TCP socket"),
                 Err(error) => tracing::debug!(%error, "upgrade failed"),
@@ -66,18 +71,29 @@ pub(crate) fn upgrade(hub: Hub, remote: IpAddr, mut request: Request<Body>) -> R
 
 fn upgrade_key(request: &Request<Body>) -> Result<Vec<u8>, &'static str> {
     let has = |headers: &HeaderMap, name, word: &str| {
-        headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-            value.split(',').any(|part| part.trim().eq_ignore_ascii_case(word))
-        })
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| {
+                value
+                    .split(',')
+                    .any(|part| part.trim().eq_ignore_ascii_case(word))
+            })
     };
     let headers = request.headers();
     if !has(headers, header::CONNECTION, "upgrade") || !has(headers, header::UPGRADE, "websocket") {
         return Err("This address is for WebSocket connections: connect with a hypha-rpc client.\n");
     }
-    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+    if headers
+        .get(header::SEC_WEBSOCKET_VERSION)
+        .is_none_or(|version| version != "13")
+    {
         return Err("WebSocket version 13 is needed.\n");
     }
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or("Sec-WebSocket-Key is missing.\n")?;
+    let key = headers
+        .get(header::SEC_WEBSOCKET_KEY)
+        .ok_or("Sec-WebSocket-Key is missing.\n")?;
     Ok(key.as_bytes().to_vec())
 }
 
@@ -86,7 +102,9 @@ async fn serve(hub: Hub, stream: TcpStream, early: bytes::Bytes, remote: IpAddr,
     let outbox = Arc::new(Outbox::new(&WEBSOCKET, limits.outbox_bytes));
     let (read, write) = stream.into_split();
     let read = ReadSide::new(early, read, outbox.clone());
-    let mut socket = ServerBuilder::new().limits(max_payload(HANDSHAKE_BYTES)).serve(read);
+    let mut socket = ServerBuilder::new()
+        .limits(max_payload(HANDSHAKE_BYTES))
+        .serve(read);
     let name = |pair: &str| pair.split('=').next().unwrap_or("").to_owned();
     let admitted = if query.split('&').any(|pair| CREDENTIALS.contains(&&*name(pair))) {
         Err(Refusal::quiet(
@@ -103,7 +121,17 @@ async fn serve(hub: Hub, stream: TcpStream, early: bytes::Bytes, remote: IpAddr,
         Ok(session) => {
             *socket.limits_mut() = max_payload(limits.frame_bytes);
             let throttle = Throttle::new(limits.messages_per_second, limits.message_burst, Instant::now());
-            Pump::new(socket, write, outbox, Client { hub, session, throttle }).await;
+            Pump::new(
+                socket,
+                write,
+                outbox,
+                Client {
+                    hub,
+                    session,
+                    throttle,
+                },
+            )
+            .await;
         }
         Err(refusal) => {
             tracing::info!(%remote, reason = refusal.text, "connection refused");
@@ -127,10 +155,15 @@ async fn first_frame(socket: &mut WebSocketStream<ReadSide>) -> Result<Handshake
     match tokio::time::timeout(HANDSHAKE_TIMEOUT, next_data(socket)).await {
         Err(_) => refuse(1008, "Authentication payload timeout"),
         Ok(None) => Err(Refusal::quiet(1000, "")),
-        Ok(Some(Err(error))) => refuse(1009, &format!("Failed to read authentication information: {error}")),
+        Ok(Some(Err(error))) => refuse(
+            1009,
+            &format!("Failed to read authentication information: {error}"),
+        ),
         Ok(Some(Ok(message))) => {
             let failed = || refuse(1003, "Failed to decode authentication information");
-            let Some(text) = message.as_text() else { return failed() };
+            let Some(text) = message.as_text() else {
+                return failed();
+            };
             serde_json::from_str(text).or_else(|_| failed())
         }
     }
@@ -160,7 +193,10 @@ impl Inbound for Client {
         let connection: &Arc<Connection> = self.session.connection();
         if let Some(text) = message.as_text() {
             if text.chars().take(MAX_TEXT + 1).count() > MAX_TEXT {
-                tracing::info!(client = connection.address(), "text frame ignored: it is longer than 1000 characters");
+                tracing::info!(
+                    client = connection.address(),
+                    "text frame ignored: it is longer than 1000 characters"
+                );
             } else {
                 self.hub.control(connection, text);
             }

@@ -35,12 +35,20 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal that trying again will not change.
     pub fn new(code: u16, text: impl Into<String>) -> Self {
-        Self { code, text: text.into(), explain: true }
+        Self {
+            code,
+            text: text.into(),
+            explain: true,
+        }
     }
 
     /// A refusal after which clients try again.
     pub fn quiet(code: u16, text: impl Into<String>) -> Self {
-        Self { code, text: text.into(), explain: false }
+        Self {
+            code,
+            text: text.into(),
+            explain: false,
+        }
     }
 }
 
@@ -157,7 +165,9 @@ impl Hub {
             Err(open) => {
                 let max = limits.connections_per_user;
                 let id = &user.id;
-                return Err(limit(format!("Connection limit exceeded: user {id} has {open}/{max} connections")));
+                return Err(limit(format!(
+                    "Connection limit exceeded: user {id} has {open}/{max} connections"
+                )));
             }
         };
         let permission = effective(&user, workspace.id.as_str()).unwrap_or(Permission::Read);
@@ -182,9 +192,13 @@ impl Hub {
                         let text = format!("Old connection for {} superseded", old.address());
                         old.close(&CloseReason::new(1001, text));
                     }
-                    self.cluster().announce(&self.options().server_id, connection.address());
+                    self.cluster()
+                        .announce(&self.options().server_id, connection.address());
                     self.metrics().opened.increment(1);
-                    return Ok(Session { hub: self.clone(), connection });
+                    return Ok(Session {
+                        hub: self.clone(),
+                        connection,
+                    });
                 }
                 Joined::Full(open) => {
                     let (id, max) = (&workspace.id, limits.clients_per_workspace);
@@ -199,7 +213,9 @@ impl Hub {
 
     fn connection_info(&self, connection: &Connection) -> Result<String, Refusal> {
         let options = self.options();
-        let token = self.reconnection_token(connection).map_err(handshake::Refusal::setup)?;
+        let token = self
+            .reconnection_token(connection)
+            .map_err(handshake::Refusal::setup)?;
         let mut info = json!({
             "type": "connection_info",
             "hypha_version": COMPATIBLE_VERSION,
@@ -222,18 +238,27 @@ impl Hub {
     fn reconnection_token(&self, connection: &Connection) -> Result<String, String> {
         let life = self.options().reconnection_token_life_time.max(1.0) as u64;
         let issuer = self.authenticator().issuer();
-        issuer.issue(&connection.user, life, unix_now()).map_err(|error| error.to_string())
+        issuer
+            .issue(&connection.user, life, unix_now())
+            .map_err(|error| error.to_string())
     }
 
     /// Handles a JSON control frame of a client. What is not understood is ignored.
     pub fn control(&self, connection: &Arc<Connection>, text: &str) {
         let kind = serde_json::from_str::<serde_json::Value>(text)
             .ok()
-            .and_then(|message| message.get("type").and_then(|kind| kind.as_str().map(str::to_owned)));
+            .and_then(|message| {
+                message
+                    .get("type")
+                    .and_then(|kind| kind.as_str().map(str::to_owned))
+            });
         let answer = match kind.as_deref() {
             Some("ping") => json!({"type": "pong"}),
             Some("refresh_token") => {
-                if self.blocked(&connection.user, connection.remote_ip, unix_now()).is_some() {
+                if self
+                    .blocked(&connection.user, connection.remote_ip, unix_now())
+                    .is_some()
+                {
                     return;
                 }
                 match self.reconnection_token(connection) {
@@ -250,7 +275,9 @@ impl Hub {
             }
         };
         // A client that does not read is closed by its outbox.
-        let _ = connection.outbox.push(FrameKind::Text, answer.to_string().as_bytes());
+        let _ = connection
+            .outbox
+            .push(FrameKind::Text, answer.to_string().as_bytes());
     }
 }
 
@@ -273,7 +300,10 @@ fn join(workspace: &Workspace, connection: &Arc<Connection>, info: &str, max: us
     }
     // Nobody can send to the connection before the lock is released: there is room, and this comes first.
     let _ = connection.outbox.push(FrameKind::Text, info.as_bytes());
-    match members.peers.insert(connection.client.clone(), Peer::Connection(connection.clone())) {
+    match members
+        .peers
+        .insert(connection.client.clone(), Peer::Connection(connection.clone()))
+    {
         Some(Peer::Connection(old)) => Joined::Yes(Some(old)),
         _ => Joined::Yes(None),
     }

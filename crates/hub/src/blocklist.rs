@@ -16,18 +16,22 @@ pub(crate) struct Blocklist(RwLock<HashMap<(BlockKind, String), BlockEntry>>);
 impl Blocklist {
     pub(crate) async fn load(store: &dyn DurableStore, now: u64) -> Result<Self, DurableError> {
         let blocks = store.blocks(now).await?;
-        let entries = blocks.into_iter().map(|entry| ((entry.kind, entry.key.clone()), entry));
+        let entries = blocks
+            .into_iter()
+            .map(|entry| ((entry.kind, entry.key.clone()), entry));
         Ok(Self(RwLock::new(entries.collect())))
     }
 
     /// Why a user is refused, if it is.
     pub(crate) fn refuses_user(&self, id: &str, now: u64) -> Option<String> {
-        self.reason(BlockKind::User, id, now).map(|reason| format!("User is blocked: {reason}"))
+        self.reason(BlockKind::User, id, now)
+            .map(|reason| format!("User is blocked: {reason}"))
     }
 
     /// Why an address is refused, if it is.
     pub(crate) fn refuses_ip(&self, ip: IpAddr, now: u64) -> Option<String> {
-        self.reason(BlockKind::Ip, &ip.to_string(), now).map(|reason| format!("IP is blocked: {reason}"))
+        self.reason(BlockKind::Ip, &ip.to_string(), now)
+            .map(|reason| format!("IP is blocked: {reason}"))
     }
 
     fn reason(&self, kind: BlockKind, key: &str, now: u64) -> Option<String> {
@@ -77,8 +81,13 @@ impl Blocklist {
 
     /// All blocks that hold.
     pub(crate) fn list(&self, now: u64) -> Vec<BlockEntry> {
-        let mut entries: Vec<_> =
-            self.0.read().values().filter(|entry| entry.expires_at > now).cloned().collect();
+        let mut entries: Vec<_> = self
+            .0
+            .read()
+            .values()
+            .filter(|entry| entry.expires_at > now)
+            .cloned()
+            .collect();
         entries.sort_by(|a, b| a.key.cmp(&b.key));
         entries
     }

@@ -42,10 +42,16 @@ impl Caller {
         let running = connection.hosted_calls.fetch_add(1, Ordering::Relaxed);
         let guard = Running(connection.clone());
         if running >= origin.max_calls {
-            let text = format!("Too many unfinished calls to the server (at most {}); wait for answers", origin.max_calls);
+            let text = format!(
+                "Too many unfinished calls to the server (at most {}); wait for answers",
+                origin.max_calls
+            );
             return Err(RemoteFailure::runtime(text));
         }
-        Ok(Self { connection, _running: guard })
+        Ok(Self {
+            connection,
+            _running: guard,
+        })
     }
 
     pub(crate) fn user(&self) -> &UserInfo {
@@ -71,7 +77,9 @@ impl Caller {
         if self.may(workspace, permission) {
             return Ok(());
         }
-        Err(RemoteFailure::permission(format!("Permission denied for workspace {workspace}")))
+        Err(RemoteFailure::permission(format!(
+            "Permission denied for workspace {workspace}"
+        )))
     }
 
     pub(crate) fn may(&self, workspace: &str, permission: Permission) -> bool {
@@ -93,6 +101,8 @@ impl From<AuthError> for RemoteFailure {
 impl From<DurableError> for RemoteFailure {
     fn from(error: DurableError) -> Self {
         tracing::error!(%error, "durable state failed");
-        Self::runtime("The server cannot store or read its data at the moment; nothing was changed. Try again later.")
+        Self::runtime(
+            "The server cannot store or read its data at the moment; nothing was changed. Try again later.",
+        )
     }
 }

@@ -65,7 +65,11 @@ struct State {
 impl Cluster for SingleProcess {
     fn join(&self, hub: &str, channel: Weak<dyn Channel>) -> Result<(), ClusterError> {
         let mut state = self.0.lock();
-        if state.channels.get(hub).is_some_and(|channel| channel.strong_count() > 0) {
+        if state
+            .channels
+            .get(hub)
+            .is_some_and(|channel| channel.strong_count() > 0)
+        {
             return Err(ClusterError::DuplicateHub(hub.into()));
         }
         state.channels.insert(hub.into(), channel);
@@ -142,13 +146,19 @@ mod tests {
         let ((_a, weak_a), (b, weak_b)) = (sink(), sink());
         cluster.join("a", weak_a.clone()).unwrap();
         cluster.join("b", weak_b).unwrap();
-        assert_eq!(cluster.join("a", weak_a), Err(ClusterError::DuplicateHub("a".into())));
+        assert_eq!(
+            cluster.join("a", weak_a),
+            Err(ClusterError::DuplicateHub("a".into()))
+        );
         cluster.announce("a", "w/c");
         cluster.announce("b", "w/c");
         cluster.withdraw("a", "w/c");
         assert!(cluster.forward("a", "w/c", &Bytes::new()));
         assert_eq!(*b.0.lock(), ["w/c"]);
-        assert!(!cluster.forward("b", "w/c", &Bytes::new()), "never back to itself");
+        assert!(
+            !cluster.forward("b", "w/c", &Bytes::new()),
+            "never back to itself"
+        );
         cluster.leave("b");
         assert!(!cluster.forward("a", "w/c", &Bytes::new()));
     }

@@ -100,7 +100,8 @@ impl Connection {
     /// Notes that a frame has come. Called once per batch that was read, not per frame.
     pub fn touch(&self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.started).as_millis();
-        self.last_frame.store(u64::try_from(elapsed).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.last_frame
+            .store(u64::try_from(elapsed).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Seconds since the last frame.

@@ -11,7 +11,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use futures_util::task::noop_waker_ref;
-use hypha_rpc::{CallOptions, Link, LinkError, Peer as RpcPeer, PeerConfig, Service, ServiceSpec, TrySend, Value};
+use hypha_rpc::{
+    CallOptions, Link, LinkError, Peer as RpcPeer, PeerConfig, PeerLimits, Service, ServiceSpec, TrySend,
+    Value,
+};
 use hypha_wire::frame::{self, CallerContext};
 
 use crate::admin::AdminService;
@@ -26,6 +29,14 @@ use crate::queue::QueueService;
 use crate::registry::ServiceRecord;
 use crate::router::not_connected;
 use crate::workspace::Peer;
+
+/// What clients can make a hosted peer hold. Its functions take small arguments.
+const LIMITS: PeerLimits = PeerLimits {
+    running_calls: 65_536,
+    transfer_bytes_per_sender: 64 << 20,
+    transfers_per_sender: 32,
+    transfer_bytes: 512 << 20,
+};
 
 /// One hosted peer.
 pub(crate) struct Hosted {
@@ -59,13 +70,21 @@ impl Hosted {
         let config = PeerConfig {
             server_base_url: hub.options().public_base_url.clone(),
             manager: Some(format!("*/{}", hub.options().manager_id())),
+            limits: LIMITS,
             ..PeerConfig::new(workspace.as_str(), client.as_str())
         };
-        let hosted = Arc::new(Self { hub: hub.clone(), peer: RpcPeer::new(config, Arc::new(link)) });
+        let hosted = Arc::new(Self {
+            hub: hub.clone(),
+            peer: RpcPeer::new(config, Arc::new(link)),
+        });
         let workspace = hub
             .workspace(workspace.as_str())
             .ok_or_else(|| Error::Service(format!("workspace {workspace} is not loaded")))?;
-        workspace.members.write().peers.insert(client.clone(), Peer::Hosted(hosted.clone()));
+        workspace
+            .members
+            .write()
+            .peers
+            .insert(client.clone(), Peer::Hosted(hosted.clone()));
         if workspace.id != WorkspaceId::manager() {
             for spec in hosted.peer.services() {
                 hosted.list(&workspace, &client, &user, &spec)?;
@@ -76,14 +95,19 @@ impl Hosted {
 
     /// Adds a service and, unless it is the manager, lists it in the workspace's registry.
     fn offer(&self, service: Arc<dyn Service>) -> Result<(), Error> {
-        let spec = self.peer.add_service(service, true).map_err(|error| Error::Service(error.to_string()))?;
+        let spec = self
+            .peer
+            .add_service(service, true)
+            .map_err(|error| Error::Service(error.to_string()))?;
         let config = self.peer.config();
         if config.workspace == WorkspaceId::manager().as_str() {
             return Ok(());
         }
         let workspace = self.hub.workspace(&config.workspace);
         let client = ClientId::parse(&config.client_id).map_err(|error| Error::Service(error.to_string()))?;
-        workspace.map_or(Ok(()), |workspace| self.list(&workspace, &client, &UserInfo::root(), &spec))
+        workspace.map_or(Ok(()), |workspace| {
+            self.list(&workspace, &client, &UserInfo::root(), &spec)
+        })
     }
 
     fn list(
@@ -112,7 +136,10 @@ impl Hosted {
     /// Takes in a stamped frame that came over `from`.
     pub(crate) fn receive(&self, frame: Bytes, from: &Arc<Connection>) {
         let max_calls = self.hub.options().limits.hosted_calls;
-        let origin = Origin { connection: from.clone(), max_calls };
+        let origin = Origin {
+            connection: from.clone(),
+            max_calls,
+        };
         let peer = self.peer.clone();
         self.run(async move { peer.receive_from(frame, Some(Arc::new(origin))).await });
     }
@@ -146,16 +173,27 @@ impl HostedLink {
         let header = frame::scan_header(sent).map_err(|error| LinkError::new(error.to_string()))?;
         let (workspace, client) = header.to.split_once('/').unwrap_or((&self.workspace, header.to));
         // A peer that lives in no workspace acts in that of whom it talks to.
-        let acting = if self.workspace == "*" { workspace } else { &self.workspace };
+        let acting = if self.workspace == "*" {
+            workspace
+        } else {
+            &self.workspace
+        };
         let context = CallerContext::new(acting, &self.address, &self.user);
         let to = format!("{workspace}/{client}");
         let payload = sent.slice(header.len..);
         let head_len = header.rewritten_len(&context, &to);
-        let peer = self.hub.workspace(workspace).and_then(|workspace| workspace.peer(client));
+        let peer = self
+            .hub
+            .workspace(workspace)
+            .and_then(|workspace| workspace.peer(client));
         let delivered = match peer {
             Some(Peer::Connection(target)) => target
                 .outbox
-                .push_message(head_len, |out| header.write_rewritten(sent, &context, &to, out), &payload)
+                .push_message(
+                    head_len,
+                    |out| header.write_rewritten(sent, &context, &to, out),
+                    &payload,
+                )
                 .is_ok(),
             Some(Peer::Hosted(target)) => {
                 let mut stamped = BytesMut::with_capacity(head_len + payload.len());
@@ -169,7 +207,9 @@ impl HostedLink {
         if !delivered && let Some(session) = header.session {
             let reject = frame::reject_frame(&to, &self.address, session, &not_connected(&to));
             let me = self.address.split_once('/').and_then(|(workspace, client)| {
-                self.hub.workspace(workspace).and_then(|workspace| workspace.peer(client))
+                self.hub
+                    .workspace(workspace)
+                    .and_then(|workspace| workspace.peer(client))
             });
             if let Some(Peer::Hosted(me)) = me {
                 me.receive_internal(reject.into());
@@ -195,7 +235,10 @@ impl Hub {
     /// # Errors
     /// Why it did not answer `pong` in time.
     pub(crate) async fn probe(&self, address: &str, timeout: Duration) -> Result<(), String> {
-        match self.call_client(address, "built-in", "ping", vec!["ping".into()], timeout).await? {
+        match self
+            .call_client(address, "built-in", "ping", vec!["ping".into()], timeout)
+            .await?
+        {
             Value::Str(answer) if answer == "pong" => Ok(()),
             other => Err(format!("unexpected answer {other:?}")),
         }
@@ -214,11 +257,15 @@ impl Hub {
         timeout: Duration,
     ) -> Result<Value, String> {
         let manager = self.manager().ok_or("the server is shutting down")?;
-        let call = manager.peer().call_service(address, service, function, args, &CallOptions::default());
+        let call = manager
+            .peer()
+            .call_service(address, service, function, args, &CallOptions::default());
         match tokio::time::timeout(timeout, call).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("Method call timed out: {address}:services.{service}.{function}")),
+            Err(_) => Err(format!(
+                "Method call timed out: {address}:services.{service}.{function}"
+            )),
         }
     }
 }

@@ -91,9 +91,15 @@ struct HubChannel(Weak<Shared>);
 
 impl Channel for HubChannel {
     fn deliver(&self, address: &str, frame: Bytes) -> bool {
-        let Some(hub) = self.0.upgrade().map(Hub) else { return false };
-        let Some((workspace, client)) = address.split_once('/') else { return false };
-        let connection = hub.workspace(workspace).and_then(|workspace| workspace.connection(client));
+        let Some(hub) = self.0.upgrade().map(Hub) else {
+            return false;
+        };
+        let Some((workspace, client)) = address.split_once('/') else {
+            return false;
+        };
+        let connection = hub
+            .workspace(workspace)
+            .and_then(|workspace| workspace.connection(client));
         connection.is_some_and(|connection| connection.send(&frame).is_ok())
     }
 }
@@ -104,7 +110,12 @@ impl Hub {
     /// # Errors
     /// Storage that does not answer, or a live hub with the same id.
     pub async fn start(parts: Parts) -> Result<Self, Error> {
-        let Parts { options, authenticator, store, cluster } = parts;
+        let Parts {
+            options,
+            authenticator,
+            store,
+            cluster,
+        } = parts;
         let blocklist = Blocklist::load(&*store, unix_now()).await?;
         let hub = Self(Arc::new_cyclic(|shared| Shared {
             handshakes: Semaphore::new(options.limits.concurrent_handshakes.max(1)),
@@ -125,7 +136,8 @@ impl Hub {
             hosted: OnceLock::new(),
             channel: Arc::new(HubChannel(shared.clone())),
         }));
-        hub.cluster().join(&hub.options().server_id, Arc::downgrade(&hub.0.channel))?;
+        hub.cluster()
+            .join(&hub.options().server_id, Arc::downgrade(&hub.0.channel))?;
         hub.create_system_workspaces().await?;
         let hosted = Hosted::install(&hub)?;
         // Set once, here.
@@ -203,7 +215,11 @@ impl Hub {
         if let Some(slot) = users.get(user.id.as_str()).and_then(Weak::upgrade) {
             // The reference just made is not a connection yet.
             let open = Arc::strong_count(&slot) - 1;
-            return if open < self.options().limits.connections_per_user { Ok(slot) } else { Err(open) };
+            return if open < self.options().limits.connections_per_user {
+                Ok(slot)
+            } else {
+                Err(open)
+            };
         }
         let slot = Arc::new(());
         users.insert(user.id.as_str().into(), Arc::downgrade(&slot));
@@ -229,22 +245,40 @@ impl Hub {
         let workspaces: Vec<_> = self.loaded();
         Usage {
             uptime: self.0.started.elapsed(),
-            connections: workspaces.iter().map(|workspace| workspace.connection_count()).sum(),
+            connections: workspaces
+                .iter()
+                .map(|workspace| workspace.connection_count())
+                .sum(),
             workspaces: workspaces.len(),
-            services: workspaces.iter().map(|workspace| workspace.services.read().all().count()).sum(),
+            services: workspaces
+                .iter()
+                .map(|workspace| workspace.services.read().all().count())
+                .sum(),
         }
     }
 
     /// All loaded workspaces.
     pub(crate) fn loaded(&self) -> Vec<Arc<Workspace>> {
-        self.0.workspaces.iter().map(|entry| entry.value().clone()).collect()
+        self.0
+            .workspaces
+            .iter()
+            .map(|entry| entry.value().clone())
+            .collect()
     }
 
     /// Tells clients to come back, lets calls in flight end, and closes all connections.
     pub async fn drain(&self) {
         self.0.draining.store(true, Ordering::Relaxed);
-        let connections: Vec<_> = self.loaded().iter().flat_map(|workspace| workspace.connections()).collect();
-        let busy = || connections.iter().any(|one| one.outstanding.load(Ordering::Relaxed) > 0);
+        let connections: Vec<_> = self
+            .loaded()
+            .iter()
+            .flat_map(|workspace| workspace.connections())
+            .collect();
+        let busy = || {
+            connections
+                .iter()
+                .any(|one| one.outstanding.load(Ordering::Relaxed) > 0)
+        };
         let deadline = tokio::time::Instant::now() + DRAIN_CALLS;
         while busy() && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -256,7 +290,10 @@ impl Hub {
         }
         self.0.shutdown.cancel();
         self.0.tasks.close();
-        if tokio::time::timeout(DRAIN_WRITES, self.0.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(DRAIN_WRITES, self.0.tasks.wait())
+            .await
+            .is_err()
+        {
             tracing::info!("some connections did not close in time");
         }
         self.cluster().leave(&self.options().server_id);
@@ -311,7 +348,8 @@ impl Hub {
             for hosted in self.hosted() {
                 hosted.peer().client_gone(connection.address());
             }
-            self.cluster().withdraw(&self.options().server_id, connection.address());
+            self.cluster()
+                .withdraw(&self.options().server_id, connection.address());
             self.unload_if_empty(workspace);
         }
     }
@@ -319,12 +357,22 @@ impl Hub {
     /// Stores the system workspaces that every hub has.
     async fn create_system_workspaces(&self) -> Result<(), Error> {
         let manager = WorkspaceId::manager();
-        let info = WorkspaceInfo { id: manager.to_string(), name: manager.to_string(), ..Default::default() };
-        self.0.workspaces.insert(manager.clone(), Workspace::new(info, manager));
+        let info = WorkspaceInfo {
+            id: manager.to_string(),
+            name: manager.to_string(),
+            ..Default::default()
+        };
+        self.0
+            .workspaces
+            .insert(manager.clone(), Workspace::new(info, manager));
         let system = [
             (WorkspaceId::root(), "The workspace of the root user", false),
             (WorkspaceId::public(), "Services for everybody", true),
-            (WorkspaceId::anonymous(), "The workspace of anonymous HTTP callers", true),
+            (
+                WorkspaceId::anonymous(),
+                "The workspace of anonymous HTTP callers",
+                true,
+            ),
         ];
         for (id, description, read_only) in system {
             let stored = self.stored_workspace(id.as_str()).await?;
@@ -345,7 +393,10 @@ impl Hub {
                     info
                 }
             };
-            let info = WorkspaceInfo { status: Some(Status::READY), ..info };
+            let info = WorkspaceInfo {
+                status: Some(Status::READY),
+                ..info
+            };
             self.0.workspaces.insert(id.clone(), Workspace::new(info, id));
         }
         Ok(())
@@ -354,5 +405,7 @@ impl Hub {
 
 /// Seconds since the Unix epoch.
 pub(crate) fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }

@@ -21,9 +21,13 @@ struct Windows {
 impl LoadCounter {
     /// A counter for clients that take part in load balancing (their ids end in `__rlb`).
     pub(crate) fn for_client(client: &str) -> Option<Self> {
-        client
-            .ends_with("__rlb")
-            .then(|| Self(Mutex::new(Windows { started: Instant::now(), current: 0, previous: 0 })))
+        client.ends_with("__rlb").then(|| {
+            Self(Mutex::new(Windows {
+                started: Instant::now(),
+                current: 0,
+                previous: 0,
+            }))
+        })
     }
 
     /// One call has come.
@@ -46,9 +50,17 @@ impl Windows {
     fn advance(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.started);
         if elapsed >= WINDOW * 2 {
-            *self = Self { started: now, current: 0, previous: 0 };
+            *self = Self {
+                started: now,
+                current: 0,
+                previous: 0,
+            };
         } else if elapsed >= WINDOW {
-            *self = Self { started: self.started + WINDOW, current: 0, previous: self.current };
+            *self = Self {
+                started: self.started + WINDOW,
+                current: 0,
+                previous: self.current,
+            };
         }
     }
 }

@@ -47,12 +47,18 @@ pub struct CloseReason {
 impl CloseReason {
     /// A reason from its code and text.
     pub fn new(code: u16, text: impl Into<String>) -> Self {
-        Self { code, text: text.into() }
+        Self {
+            code,
+            text: text.into(),
+        }
     }
 
     /// The receiver did not read fast enough and its outbox is full.
     pub fn slow_consumer(limit: usize) -> Self {
-        Self::new(1008, format!("Slow consumer: more than {limit} bytes are waiting to be read"))
+        Self::new(
+            1008,
+            format!("Slow consumer: more than {limit} bytes are waiting to be read"),
+        )
     }
 }
 
@@ -90,7 +96,12 @@ pub struct Outbox {
 impl Outbox {
     /// An empty outbox that holds at most `limit` bytes.
     pub fn new(framing: &'static dyn Framing, limit: usize) -> Self {
-        Self { framing, limit, queue: Mutex::default(), waker: AtomicWaker::new() }
+        Self {
+            framing,
+            limit,
+            queue: Mutex::default(),
+            waker: AtomicWaker::new(),
+        }
     }
 
     /// Queues one binary frame of `head_len + body.len()` bytes, whose head is produced by `head` in place.
@@ -107,7 +118,14 @@ impl Outbox {
         let mut queue = self.admit(len)?;
         let was_idle = queue.segments.is_empty() && queue.tail.is_empty();
         let start = queue.tail.len();
-        queue.tail.reserve(16 + head_len + if body.len() < ZERO_COPY_FROM { body.len() } else { 0 });
+        queue.tail.reserve(
+            16 + head_len
+                + if body.len() < ZERO_COPY_FROM {
+                    body.len()
+                } else {
+                    0
+                },
+        );
         self.framing.prefix(FrameKind::Binary, len, &mut queue.tail);
         head(&mut queue.tail);
         let mut added = queue.tail.len() - start + body.len();
@@ -182,7 +200,11 @@ impl Outbox {
             batch.push_back(queue.tail.split().freeze());
             queue.tail = BytesMut::new();
         }
-        if batch.is_empty() && !queue.closed { Poll::Pending } else { Poll::Ready(queue.closed) }
+        if batch.is_empty() && !queue.closed {
+            Poll::Pending
+        } else {
+            Poll::Ready(queue.closed)
+        }
     }
 
     /// The writer reports bytes that the kernel has taken.
@@ -262,7 +284,9 @@ mod tests {
         let outbox = Outbox::new(&Plain, 1 << 20);
         assert!(take(&outbox).is_none());
         let big = Bytes::from(vec![7; ZERO_COPY_FROM]);
-        outbox.push_message(2, |out| out.put_slice(b"hi"), &Bytes::from_static(b"!")).unwrap();
+        outbox
+            .push_message(2, |out| out.put_slice(b"hi"), &Bytes::from_static(b"!"))
+            .unwrap();
         outbox.push_message(1, |out| out.put_slice(b"x"), &big).unwrap();
         let mut batch = VecDeque::new();
         let ready = outbox.poll_take(&mut Context::from_waker(noop_waker_ref()), &mut batch);

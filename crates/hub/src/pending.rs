@@ -38,7 +38,11 @@ impl PendingCalls {
             caller.outstanding.fetch_sub(1, Ordering::Relaxed);
             return;
         }
-        let call = PendingCall { caller: Arc::downgrade(caller), session: session.into(), opens };
+        let call = PendingCall {
+            caller: Arc::downgrade(caller),
+            session: session.into(),
+            opens,
+        };
         let mut calls = self.calls.lock();
         let key = calls.hasher().hash_one((&*caller.address, session));
         if calls.insert(key, call).is_some() {
@@ -74,7 +78,9 @@ impl PendingCalls {
     pub(crate) fn adopt(&self, taken: Vec<PendingCall>) {
         let mut calls = self.calls.lock();
         for call in taken {
-            let Some(caller) = call.caller.upgrade() else { continue };
+            let Some(caller) = call.caller.upgrade() else {
+                continue;
+            };
             let key = calls.hasher().hash_one((&*caller.address, &*call.session));
             calls.insert(key, call);
         }

@@ -82,11 +82,16 @@ impl QueueService {
         if !matches!(task, Value::Map(_)) {
             return Err(RemoteFailure::type_error("Argument 'task' must be a map"));
         }
-        let queue = self.hub.queues().open(caller.workspace(), check_name(&queue_name)?)?;
+        let queue = self
+            .hub
+            .queues()
+            .open(caller.workspace(), check_name(&queue_name)?)?;
         let mut items = queue.items.lock();
         let max = self.hub.options().limits.queue_entries;
         if items.len() >= max {
-            return Err(RemoteFailure::runtime(format!("Queue '{queue_name}' is full: it holds {max} tasks")));
+            return Err(RemoteFailure::runtime(format!(
+                "Queue '{queue_name}' is full: it holds {max} tasks"
+            )));
         }
         items.push_back(task);
         drop(items);
@@ -104,9 +109,14 @@ impl QueueService {
         let caller = Caller::of(ctx)?;
         caller.require(Permission::ReadWrite)?;
         if !(0.0..=MAX_WAIT).contains(&timeout) {
-            return Err(RemoteFailure::value(format!("timeout must be between 0 and {MAX_WAIT} seconds")));
+            return Err(RemoteFailure::value(format!(
+                "timeout must be between 0 and {MAX_WAIT} seconds"
+            )));
         }
-        let queue = self.hub.queues().open(caller.workspace(), check_name(&queue_name)?)?;
+        let queue = self
+            .hub
+            .queues()
+            .open(caller.workspace(), check_name(&queue_name)?)?;
         let take = async {
             loop {
                 let pushed = queue.pushed.notified();
@@ -120,14 +130,19 @@ impl QueueService {
         if timeout == 0.0 {
             return Ok(queue.items.lock().pop_front().unwrap_or(Value::Nil));
         }
-        Ok(tokio::time::timeout(Duration::from_secs_f64(timeout), take).await.unwrap_or(Value::Nil))
+        Ok(tokio::time::timeout(Duration::from_secs_f64(timeout), take)
+            .await
+            .unwrap_or(Value::Nil))
     }
 
     /// How many tasks wait in a queue.
     pub async fn get_length(&self, ctx: &CallContext, queue_name: String) -> Result<usize, RemoteFailure> {
         let caller = Caller::of(ctx)?;
         caller.require(Permission::Read)?;
-        let queue = self.hub.queues().find(caller.workspace(), check_name(&queue_name)?);
+        let queue = self
+            .hub
+            .queues()
+            .find(caller.workspace(), check_name(&queue_name)?);
         Ok(queue.map_or(0, |queue| queue.items.lock().len()))
     }
 
@@ -143,8 +158,13 @@ impl QueueService {
         if !(1..=100).contains(&n) {
             return Err(RemoteFailure::value("n must be between 1 and 100"));
         }
-        let queue = self.hub.queues().find(caller.workspace(), check_name(&queue_name)?);
-        Ok(queue.map_or_else(Vec::new, |queue| queue.items.lock().iter().take(n).cloned().collect()))
+        let queue = self
+            .hub
+            .queues()
+            .find(caller.workspace(), check_name(&queue_name)?);
+        Ok(queue.map_or_else(Vec::new, |queue| {
+            queue.items.lock().iter().take(n).cloned().collect()
+        }))
     }
 }
 

@@ -49,7 +49,11 @@ impl Hub {
             Err(error) => return Err(malformed(&error)),
         }
         if header.kind != "method" && events::is_reserved(header.kind) {
-            self.refuse(from, &header, &format!("PermissionError: '{}' is sent by the server only", header.kind));
+            self.refuse(
+                from,
+                &header,
+                &format!("PermissionError: '{}' is sent by the server only", header.kind),
+            );
             return Ok(());
         }
         match self.find(from, header.to) {
@@ -64,7 +68,10 @@ impl Hub {
                     from.pending.answered(&address, session);
                 }
                 let stamped = stamp(from, &header, frame, &payload, &address);
-                if !self.cluster().forward(&self.options().server_id, &address, &stamped) {
+                if !self
+                    .cluster()
+                    .forward(&self.options().server_id, &address, &stamped)
+                {
                     self.refuse(from, &header, &not_connected(&address));
                 }
             }
@@ -84,7 +91,8 @@ impl Hub {
                 let peer = if workspace == from.workspace.id.as_str() {
                     from.workspace.peer(client)
                 } else {
-                    self.workspace(workspace).and_then(|workspace| workspace.peer(client))
+                    self.workspace(workspace)
+                        .and_then(|workspace| workspace.peer(client))
                 };
                 peer.map_or_else(|| Route::Elsewhere(to.to_owned()), Route::Peer)
             }
@@ -151,7 +159,9 @@ impl Hub {
         let call = parse_chunk_call(method, payload).map_err(|error| format!("ValueError: {error}"))?;
         let Some(call) = call else { return Ok(None) };
         let limit = self.options().limits.transfers;
-        from.transfers.pass(&target.address, &call, payload, limit).map_err(|error| error.to_string())
+        from.transfers
+            .pass(&target.address, &call, payload, limit)
+            .map_err(|error| error.to_string())
     }
 
     fn broadcast_from(
@@ -163,7 +173,10 @@ impl Hub {
         workspace: &str,
     ) {
         if workspace != from.workspace.id.as_str() {
-            let text = format!("PermissionError: Broadcasts to workspace {workspace} are not allowed from {}", from.address);
+            let text = format!(
+                "PermissionError: Broadcasts to workspace {workspace} are not allowed from {}",
+                from.address
+            );
             return self.refuse(from, header, &text);
         }
         if from.permission < Permission::ReadWrite {
@@ -198,14 +211,26 @@ pub(crate) fn send_reject(caller: &Connection, target: &str, session: &str, text
 /// Fails all calls that wait for an answer of `gone`.
 pub(crate) fn reject_pending(gone: &Connection) {
     for call in gone.pending.drain() {
-        let Some(caller) = call.caller.upgrade() else { continue };
-        caller.outstanding.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        let Some(caller) = call.caller.upgrade() else {
+            continue;
+        };
+        caller
+            .outstanding
+            .fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
         if let Some(key) = call.opens {
             caller.transfers.created(&key, false);
         }
         // The caller may have reconnected meanwhile: its current connection hears it.
-        let current = caller.workspace.connection(caller.client.as_str()).unwrap_or(caller);
-        send_reject(&current, gone.address(), &call.session, &not_connected(gone.address()));
+        let current = caller
+            .workspace
+            .connection(caller.client.as_str())
+            .unwrap_or(caller);
+        send_reject(
+            &current,
+            gone.address(),
+            &call.session,
+            &not_connected(gone.address()),
+        );
     }
 }
 

@@ -28,7 +28,9 @@ enum State {
 pub(crate) enum TransferError {
     #[error("ValueError: too many unfinished chunked transfers (at most {0}); finish or remove them first")]
     TooMany(usize),
-    #[error("ValueError: too many chunks came out of order (more than {MAX_EARLY} bytes); send them in order")]
+    #[error(
+        "ValueError: too many chunks came out of order (more than {MAX_EARLY} bytes); send them in order"
+    )]
     TooEarly,
     #[error(
         "KeyError: 'Message with key {0} does not exists.' (create it, and wait for the answer, before sending chunks)"
@@ -77,8 +79,17 @@ impl Transfers {
         if checked.is_err() || call.action == ChunkAction::Process {
             open.remove(&key);
         }
-        checked.map_err(|source| TransferError::Illegal { key: key.1.to_string(), source })?;
-        let held = |state: &State| if let State::Open(guard) = state { guard.held() } else { 0 };
+        checked.map_err(|source| TransferError::Illegal {
+            key: key.1.to_string(),
+            source,
+        })?;
+        let held = |state: &State| {
+            if let State::Open(guard) = state {
+                guard.held()
+            } else {
+                0
+            }
+        };
         if open.values().map(held).sum::<usize>() > MAX_EARLY {
             open.remove(&key);
             return Err(TransferError::TooEarly);
@@ -109,26 +120,51 @@ mod tests {
         };
         let action = match action {
             ChunkAction::Append { .. } => ChunkAction::Append { data: &payload },
-            ChunkAction::Set { index, .. } => ChunkAction::Set { index, data: &payload },
+            ChunkAction::Set { index, .. } => ChunkAction::Set {
+                index,
+                data: &payload,
+            },
             other => other,
         };
-        transfers.pass("w/c", &ChunkCall { key: "k", heartbeat: false, action }, &payload, 2)
+        transfers.pass(
+            "w/c",
+            &ChunkCall {
+                key: "k",
+                heartbeat: false,
+                action,
+            },
+            &payload,
+            2,
+        )
     }
 
     fn open(transfers: &Transfers, accepted: bool) {
-        let key = pass(transfers, ChunkAction::Create { overwrite: false }).unwrap().unwrap();
+        let key = pass(transfers, ChunkAction::Create { overwrite: false })
+            .unwrap()
+            .unwrap();
         transfers.created(&key, accepted);
     }
 
     #[test]
     fn data_needs_an_accepted_create() {
         let transfers = Transfers::default();
-        let set = || ChunkAction::Set { index: 0, data: b"\x80" };
+        let set = || ChunkAction::Set {
+            index: 0,
+            data: b"\x80",
+        };
         assert!(matches!(pass(&transfers, set()), Err(TransferError::Unknown(_))));
-        let key = pass(&transfers, ChunkAction::Create { overwrite: false }).unwrap().unwrap();
-        assert!(matches!(pass(&transfers, set()), Err(TransferError::Unknown(_))), "not answered yet");
+        let key = pass(&transfers, ChunkAction::Create { overwrite: false })
+            .unwrap()
+            .unwrap();
+        assert!(
+            matches!(pass(&transfers, set()), Err(TransferError::Unknown(_))),
+            "not answered yet"
+        );
         transfers.created(&key, false);
-        assert!(matches!(pass(&transfers, set()), Err(TransferError::Unknown(_))), "refused");
+        assert!(
+            matches!(pass(&transfers, set()), Err(TransferError::Unknown(_))),
+            "refused"
+        );
         open(&transfers, true);
         pass(&transfers, set()).unwrap();
         assert!(pass(&transfers, set()).is_err(), "a chunk is sent once");
@@ -138,9 +174,17 @@ mod tests {
     fn a_forged_key_inside_ends_the_transfer() {
         let transfers = Transfers::default();
         open(&transfers, true);
-        let append = || ChunkAction::Append { data: b"\x81\xa3ctx\x80" };
-        assert!(matches!(pass(&transfers, append()), Err(TransferError::Illegal { .. })));
-        assert!(matches!(pass(&transfers, append()), Err(TransferError::Unknown(_))));
+        let append = || ChunkAction::Append {
+            data: b"\x81\xa3ctx\x80",
+        };
+        assert!(matches!(
+            pass(&transfers, append()),
+            Err(TransferError::Illegal { .. })
+        ));
+        assert!(matches!(
+            pass(&transfers, append()),
+            Err(TransferError::Unknown(_))
+        ));
     }
 
     #[test]
@@ -148,6 +192,9 @@ mod tests {
         let transfers = Transfers::default();
         open(&transfers, true);
         pass(&transfers, ChunkAction::Append { data: b"\x81" }).unwrap();
-        assert!(matches!(pass(&transfers, ChunkAction::Process), Err(TransferError::Illegal { .. })));
+        assert!(matches!(
+            pass(&transfers, ChunkAction::Process),
+            Err(TransferError::Illegal { .. })
+        ));
     }
 }

@@ -140,7 +140,7 @@ fn reconnecting(user: UserInfo, asked: Option<&str>, announced: &str) -> Result<
         ));
     };
     if let Some(asked) = asked.filter(|asked| *asked != pinned) {
-        let detail = format_args!("Invalid scope, workspace mismatch: {pinned} != {asked}");
+        let detail = format_args!("Invalid scope, workspace mismatch: {asked} != {pinned}");
         return Err(Refusal::authentication(detail));
     }
     let Some(client) = user.scope.client_id.as_deref() else {

@@ -134,7 +134,7 @@ fn refusals_of_tokens() {
         (
             req!("reconnection_token": token("wid:a"), "workspace": "b"),
             1001,
-            format!("{nested}Invalid scope, workspace mismatch: a != b"),
+            format!("{nested}Invalid scope, workspace mismatch: b != a"),
         ),
         (
             req!("reconnection_token": token("wid:a")),

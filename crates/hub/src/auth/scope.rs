@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 use hypha_wire::Value;
 use serde::{Deserialize, Serialize};
 
+use crate::ids::ClientId;
+
 use super::error::AuthError;
 use super::permission::Permission;
 
@@ -49,6 +51,13 @@ fn component<'a>(what: &str, text: &'a str) -> Result<&'a str, AuthError> {
         )));
     }
     Ok(text)
+}
+
+/// Refuses a client id that is none. Its alphabet has `#`, which means nothing after `cid:`.
+fn client_id(text: &str) -> Result<&str, AuthError> {
+    ClientId::parse(text)
+        .map(|_| text)
+        .map_err(|error| AuthError::Scope(error.to_string()))
 }
 
 /// Checks an extra scope that a caller chose.
@@ -94,7 +103,7 @@ impl ScopeInfo {
                     .workspaces
                     .insert(component("a workspace", workspace)?.to_owned(), level);
             } else if let Some(client) = item.strip_prefix("cid:") {
-                scope.client_id = Some(component("a client id", client)?.to_owned());
+                scope.client_id = Some(client_id(client)?.to_owned());
             } else if let Some(workspace) = item.strip_prefix("wid:") {
                 scope.current_workspace = Some(component("a workspace", workspace)?.to_owned());
             } else {
@@ -119,7 +128,7 @@ impl ScopeInfo {
             ));
         }
         if let Some(client) = &self.client_id {
-            items.push(format!("cid:{}", component("a client id", client)?));
+            items.push(format!("cid:{}", client_id(client)?));
         }
         if let Some(workspace) = &self.current_workspace {
             items.push(format!("wid:{}", component("a workspace", workspace)?));

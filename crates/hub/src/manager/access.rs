@@ -36,7 +36,11 @@ fn is_member_or_authorized(caller: &Caller, record: &ServiceRecord) -> bool {
 
 /// The info of a service as the caller may see it.
 pub(super) fn visible_info(caller: &Caller, record: &ServiceRecord) -> hypha_rpc::Value {
-    if is_member(caller, record) { record.info() } else { record.foreign_info() }
+    if is_member(caller, record) {
+        record.info()
+    } else {
+        record.foreign_info()
+    }
 }
 
 /// Access to a workspace that the caller has no permission for.

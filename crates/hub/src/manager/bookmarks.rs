@@ -18,13 +18,20 @@ impl Manager {
         let (kind, id) = parse(item)?;
         let bookmark = if kind == "workspace" {
             let info = self.hub.workspace_info(id).await?;
-            let visible = |info: &WorkspaceInfo| caller.may(id, Permission::Read) || info.owned_by(caller.user());
+            let visible =
+                |info: &WorkspaceInfo| caller.may(id, Permission::Read) || info.owned_by(caller.user());
             match info.filter(visible) {
                 Some(info) => of_workspace(&info),
                 None => return Err(super::denied(id)),
             }
         } else {
-            let record = self.find(caller, id, Some(&Value::Map(vec![("mode".into(), "first".into())]))).await?;
+            let record = self
+                .find(
+                    caller,
+                    id,
+                    Some(&Value::Map(vec![("mode".into(), "first".into())])),
+                )
+                .await?;
             let info = record.info_tree();
             let text = |field: &str| info.get(field).and_then(Value::as_str).map(str::to_owned);
             json!({
@@ -69,12 +76,20 @@ fn is(entry: &Json, kind: &str, id: &str) -> bool {
 impl Hub {
     /// Adds a bookmark to the user's personal workspace; one of the same kind and id is replaced.
     pub(crate) async fn save_bookmark(&self, user: &UserInfo, bookmark: Json) -> Result<()> {
-        let text = |field: &str| bookmark.get(field).and_then(Json::as_str).unwrap_or_default().to_owned();
+        let text = |field: &str| {
+            bookmark
+                .get(field)
+                .and_then(Json::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         let (kind, id) = (text("bookmark_type"), text("id"));
         self.change_bookmarks(user, move |all| {
             all.retain(|one| !is(one, &kind, &id));
             if all.len() >= MAX_BOOKMARKS {
-                return Err(RemoteFailure::runtime(format!("A user may have {MAX_BOOKMARKS} bookmarks")));
+                return Err(RemoteFailure::runtime(format!(
+                    "A user may have {MAX_BOOKMARKS} bookmarks"
+                )));
             }
             all.push(bookmark);
             Ok(())
@@ -97,7 +112,10 @@ impl Hub {
         change: impl FnOnce(&mut Vec<Json>) -> Result<()>,
     ) -> Result<()> {
         // A child token's bookmarks are its parent's: its own home is a name, not a place.
-        let owner = UserInfo { id: user.attribution().to_owned(), ..user.clone() };
+        let owner = UserInfo {
+            id: user.attribution().to_owned(),
+            ..user.clone()
+        };
         let home = WorkspaceId::parse(&owner.home()).map_err(RemoteFailure::from)?;
         let workspace = self
             .load_or_create(&owner, &home)
@@ -105,9 +123,14 @@ impl Hub {
             .map_err(|error| RemoteFailure::runtime(error.to_string()))?;
         let result = self
             .update_workspace(&workspace, |info| {
-                let entry = info.config.entry("bookmarks").or_insert_with(|| Json::Array(Vec::new()));
+                let entry = info
+                    .config
+                    .entry("bookmarks")
+                    .or_insert_with(|| Json::Array(Vec::new()));
                 let Json::Array(all) = entry else {
-                    return Err(RemoteFailure::runtime("config.bookmarks of the personal workspace is not a list"));
+                    return Err(RemoteFailure::runtime(
+                        "config.bookmarks of the personal workspace is not a list",
+                    ));
                 };
                 change(all)
             })

@@ -86,7 +86,10 @@ mod tests {
         assert_eq!(camel("list_all_files"), "listAllFiles");
         assert_eq!(camel("_rintf"), "_rintf");
         assert_eq!(snake("listAllFiles"), "list_all_files");
-        let mut service = Value::Map(vec![("get_file".into(), Value::Map(vec![("in_it".into(), 1.into())]))]);
+        let mut service = Value::Map(vec![(
+            "get_file".into(),
+            Value::Map(vec![("in_it".into(), 1.into())]),
+        )]);
         convert_keys(&mut service, Case::CamelAndSnake);
         assert!(service.get("get_file").is_some());
         assert!(service.get("getFile").unwrap().get("inIt").is_some());

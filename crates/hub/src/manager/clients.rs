@@ -20,12 +20,20 @@ impl Manager {
     pub(super) fn clients(&self, caller: &Caller, workspace: Option<String>) -> Result<Value> {
         let id = workspace.as_deref().unwrap_or(caller.workspace());
         caller.require_on(id, Permission::Read)?;
-        let Some(workspace) = self.hub.workspace(id) else { return Ok(Value::List(vec![])) };
+        let Some(workspace) = self.hub.workspace(id) else {
+            return Ok(Value::List(vec![]));
+        };
         let services = workspace.services.read();
         let clients = services.named(BUILT_IN).map(|record| {
-            let user = record.info_tree().get("config").and_then(|config| config.get("created_by").cloned());
+            let user = record
+                .info_tree()
+                .get("config")
+                .and_then(|config| config.get("created_by").cloned());
             Value::Map(vec![
-                ("id".into(), Value::from(format!("{}/{}", record.workspace, record.client))),
+                (
+                    "id".into(),
+                    Value::from(format!("{}/{}", record.workspace, record.client)),
+                ),
                 ("user".into(), user.unwrap_or(Value::Nil)),
             ])
         });
@@ -46,15 +54,25 @@ impl Manager {
         })
     }
 
-    pub(super) async fn remove_silent(&self, caller: &Caller, workspace: Option<String>, timeout: f64) -> Result<Value> {
+    pub(super) async fn remove_silent(
+        &self,
+        caller: &Caller,
+        workspace: Option<String>,
+        timeout: f64,
+    ) -> Result<Value> {
         caller.require(Permission::Admin)?;
         let id = workspace.as_deref().unwrap_or(caller.workspace());
         caller.require_on(id, Permission::Admin)?;
         let Some(workspace) = self.hub.workspace(id) else {
-            return Err(RemoteFailure::key(format!("Workspace {id} does not exist or is not accessible")));
+            return Err(RemoteFailure::key(format!(
+                "Workspace {id} does not exist or is not accessible"
+            )));
         };
         let timeout = ping_timeout(timeout);
-        let connections = workspace.connections().into_iter().filter(|one| one.generation != caller.connection.generation);
+        let connections = workspace
+            .connections()
+            .into_iter()
+            .filter(|one| one.generation != caller.connection.generation);
         let mut removed: Vec<Value> = futures_util::stream::iter(connections)
             .map(|connection| async move {
                 let answer = self.hub.probe(connection.address(), timeout).await;
@@ -87,11 +105,18 @@ impl Manager {
         Ok(Value::Map(vec![
             ("status".into(), "ready".into()),
             ("errors".into(), Value::Nil),
-            ("user_permission".into(), permission.map_or(Value::Nil, |level| level.as_str().into())),
+            (
+                "user_permission".into(),
+                permission.map_or(Value::Nil, |level| level.as_str().into()),
+            ),
         ]))
     }
 }
 
 fn ping_timeout(seconds: f64) -> Duration {
-    Duration::from_secs_f64(if seconds.is_finite() { seconds.clamp(0.0, MAX_PING) } else { MAX_PING })
+    Duration::from_secs_f64(if seconds.is_finite() {
+        seconds.clamp(0.0, MAX_PING)
+    } else {
+        MAX_PING
+    })
 }

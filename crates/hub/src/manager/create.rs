@@ -14,10 +14,17 @@ use crate::workspace::lifecycle::record;
 use crate::workspace::{Status, WorkspaceInfo};
 
 impl Manager {
-    pub(super) async fn create(&self, caller: &Caller, mut info: WorkspaceInfo, overwrite: bool) -> Result<WorkspaceInfo> {
+    pub(super) async fn create(
+        &self,
+        caller: &Caller,
+        mut info: WorkspaceInfo,
+        overwrite: bool,
+    ) -> Result<WorkspaceInfo> {
         let user = caller.user();
         if user.is_anonymous {
-            return Err(RemoteFailure::permission("Only registered user can create workspace."));
+            return Err(RemoteFailure::permission(
+                "Only registered user can create workspace.",
+            ));
         }
         complete(&mut info, user);
         let id = validate_new_workspace_id(&info.id, &user.id)?;
@@ -30,13 +37,19 @@ impl Manager {
                 || caller.may(id.as_str(), Permission::Admin)
                 || may_act_as_owner(user, id.as_str(), &existing.owners);
             if !allowed {
-                let text = format!("Permission denied: user {} cannot overwrite workspace {id}", user.id);
+                let text = format!(
+                    "Permission denied: user {} cannot overwrite workspace {id}",
+                    user.id
+                );
                 return Err(RemoteFailure::permission(text));
             }
         }
         self.store_new(user, &id, &info, existing.is_some()).await?;
         if let Some(workspace) = self.hub.workspace(id.as_str()).filter(|_| existing.is_some()) {
-            *workspace.info.write() = WorkspaceInfo { status: Some(Status::READY), ..info.clone() };
+            *workspace.info.write() = WorkspaceInfo {
+                status: Some(Status::READY),
+                ..info.clone()
+            };
         } else {
             self.hub.put_in_memory(&id, info.clone());
         }
@@ -46,7 +59,13 @@ impl Manager {
     }
 
     /// Writes the record, within the quota of its owner, unless somebody else has just taken the id.
-    async fn store_new(&self, user: &UserInfo, id: &WorkspaceId, info: &WorkspaceInfo, replaces: bool) -> Result<()> {
+    async fn store_new(
+        &self,
+        user: &UserInfo,
+        id: &WorkspaceId,
+        info: &WorkspaceInfo,
+        replaces: bool,
+    ) -> Result<()> {
         let (owner, max) = (user.attribution(), self.hub.options().limits.workspaces_per_user);
         let exceeded = |owned: u64| {
             Err(RemoteFailure::runtime(format!(
@@ -99,14 +118,18 @@ impl Manager {
     pub(super) async fn delete(&self, caller: &Caller, id: &str) -> Result<()> {
         let user = caller.user();
         let Some(info) = self.hub.workspace_info(id).await? else {
-            return Err(RemoteFailure::key(format!("Workspace {id} does not exist or is not accessible")));
+            return Err(RemoteFailure::key(format!(
+                "Workspace {id} does not exist or is not accessible"
+            )));
         };
         if !caller.may(id, Permission::Admin) && !may_act_as_owner(user, id, &info.owners) {
             return Err(super::denied(id));
         }
         let workspace_id = WorkspaceId::parse(id).map_err(|error| RemoteFailure::value(error.to_string()))?;
         if workspace_id.is_protected() {
-            return Err(RemoteFailure::permission(format!("Workspace {id} belongs to the server and cannot be deleted")));
+            return Err(RemoteFailure::permission(format!(
+                "Workspace {id} belongs to the server and cannot be deleted"
+            )));
         }
         self.hub.store().delete_workspace(id).await?;
         self.hub.evict(&workspace_id);
@@ -138,7 +161,9 @@ fn complete(info: &mut WorkspaceInfo, user: &UserInfo) {
 impl crate::hub::Hub {
     /// Takes a workspace out of memory with all its clients.
     pub(crate) fn evict(&self, id: &WorkspaceId) {
-        let Some((_, workspace)) = self.workspaces().remove(id.as_str()) else { return };
+        let Some((_, workspace)) = self.workspaces().remove(id.as_str()) else {
+            return;
+        };
         workspace.members.write().closed = true;
         self.queues().forget(id.as_str());
         for connection in workspace.connections() {

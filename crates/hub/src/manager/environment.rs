@@ -18,17 +18,29 @@ impl Manager {
     pub(super) async fn put_env(&self, caller: &Caller, key: String, value: Option<Json>) -> Result<()> {
         caller.require(Permission::ReadWrite)?;
         if key.is_empty() || key.len() > MAX_KEY {
-            return Err(RemoteFailure::value(format!("Environment keys have 1 to {MAX_KEY} bytes")));
+            return Err(RemoteFailure::value(format!(
+                "Environment keys have 1 to {MAX_KEY} bytes"
+            )));
         }
-        if value.as_ref().is_some_and(|value| value.to_string().len() > MAX_VALUE) {
-            return Err(RemoteFailure::value(format!("Environment values have up to {MAX_VALUE} bytes of JSON")));
+        if value
+            .as_ref()
+            .is_some_and(|value| value.to_string().len() > MAX_VALUE)
+        {
+            return Err(RemoteFailure::value(format!(
+                "Environment values have up to {MAX_VALUE} bytes of JSON"
+            )));
         }
         let workspace = &caller.connection.workspace;
         self.hub
             .update_workspace(workspace, |info| {
-                let environs = info.config.entry("environs").or_insert_with(|| Json::Object(Map::new()));
+                let environs = info
+                    .config
+                    .entry("environs")
+                    .or_insert_with(|| Json::Object(Map::new()));
                 let Json::Object(environs) = environs else {
-                    return Err(RemoteFailure::runtime("config.environs of this workspace is not a map"));
+                    return Err(RemoteFailure::runtime(
+                        "config.environs of this workspace is not a map",
+                    ));
                 };
                 match value.filter(|value| !value.is_null()) {
                     None => {
@@ -55,7 +67,9 @@ impl Manager {
             None => Ok(Json::Object(environs.cloned().unwrap_or_default())),
             Some(key) => environs.and_then(|all| all.get(&key)).cloned().ok_or_else(|| {
                 let workspace = caller.workspace();
-                RemoteFailure::key(format!("Environment variable '{key}' not found in workspace {workspace}"))
+                RemoteFailure::key(format!(
+                    "Environment variable '{key}' not found in workspace {workspace}"
+                ))
             }),
         }
     }

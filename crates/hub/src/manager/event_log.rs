@@ -19,14 +19,18 @@ impl Manager {
     pub(super) async fn append_event(&self, caller: &Caller, event_type: &str, data: &Value) -> Result<()> {
         caller.require(Permission::ReadWrite)?;
         if event_type.contains(' ') {
-            return Err(RemoteFailure::value("Event type must not contain spaces"));
+            return Err(RemoteFailure::assertion("Event type must not contain spaces"));
         }
         if event_type.is_empty() || event_type.len() > MAX_TYPE {
-            return Err(RemoteFailure::value(format!("Event types have 1 to {MAX_TYPE} bytes")));
+            return Err(RemoteFailure::value(format!(
+                "Event types have 1 to {MAX_TYPE} bytes"
+            )));
         }
         let data = hypha_wire::convert::to_json(data);
         if data.to_string().len() > MAX_DATA {
-            return Err(RemoteFailure::value(format!("The data of an event has up to {MAX_DATA} bytes of JSON")));
+            return Err(RemoteFailure::value(format!(
+                "The data of an event has up to {MAX_DATA} bytes of JSON"
+            )));
         }
         let event = NewEvent {
             event_type: event_type.to_owned(),
@@ -49,7 +53,10 @@ impl Manager {
         let query = query(caller, event_type.as_deref(), start.as_ref(), end.as_ref())?;
         let stats = self.hub.store().event_stats(query).await?;
         let rows = stats.into_iter().map(|(event_type, count)| {
-            Value::Map(vec![("event_type".into(), event_type.into()), ("count".into(), Value::from(count))])
+            Value::Map(vec![
+                ("event_type".into(), event_type.into()),
+                ("count".into(), Value::from(count)),
+            ])
         });
         Ok(Value::List(rows.collect()))
     }
@@ -63,7 +70,11 @@ impl Manager {
         (limit, offset): (u32, u32),
     ) -> Result<Value> {
         let query = query(caller, event_type.as_deref(), start.as_ref(), end.as_ref())?;
-        let records = self.hub.store().events(query, limit.min(MAX_PAGE), offset).await?;
+        let records = self
+            .hub
+            .store()
+            .events(query, limit.min(MAX_PAGE), offset)
+            .await?;
         let rows = records.into_iter().map(|record| {
             let event = record.event;
             let data: Json = event.data;
@@ -98,11 +109,18 @@ fn query<'a>(
 
 /// A time as ISO 8601 text or as seconds since the Unix epoch; in microseconds.
 fn bound(name: &str, value: Option<&Value>) -> Result<Option<i64>> {
-    let wrong = || RemoteFailure::value(format!("{name} must be an ISO 8601 time, such as 2025-01-31T12:00:00"));
+    let wrong = || {
+        RemoteFailure::value(format!(
+            "{name} must be an ISO 8601 time, such as 2025-01-31T12:00:00"
+        ))
+    };
     match value {
         None | Some(Value::Nil) => Ok(None),
         Some(Value::Str(text)) => time::parse(text).map(Some).ok_or_else(wrong),
-        Some(other) => other.as_f64().map(|seconds| Some((seconds * 1e6) as i64)).ok_or_else(wrong),
+        Some(other) => other
+            .as_f64()
+            .map(|seconds| Some((seconds * 1e6) as i64))
+            .ok_or_else(wrong),
     }
 }
 
@@ -115,7 +133,9 @@ mod time {
     }
 
     pub(super) fn iso(us: i64) -> String {
-        let time = DateTime::from_timestamp_micros(us).unwrap_or_default().naive_utc();
+        let time = DateTime::from_timestamp_micros(us)
+            .unwrap_or_default()
+            .naive_utc();
         time.format("%Y-%m-%dT%H:%M:%S%.6f").to_string()
     }
 
@@ -126,7 +146,11 @@ mod time {
         let naive = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M"]
             .into_iter()
             .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
-            .or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))?;
+            .or_else(|| {
+                NaiveDate::parse_from_str(text, "%Y-%m-%d")
+                    .ok()?
+                    .and_hms_opt(0, 0, 0)
+            })?;
         Some(naive.and_utc().timestamp_micros())
     }
 

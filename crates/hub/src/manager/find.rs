@@ -19,7 +19,12 @@ const SELECT_TIMEOUT: f64 = 2.0;
 const MAX_TIMEOUT: f64 = 600.0;
 
 impl Manager {
-    pub(super) async fn service_info(&self, caller: &Caller, id: &str, config: Option<&Value>) -> Result<Value> {
+    pub(super) async fn service_info(
+        &self,
+        caller: &Caller,
+        id: &str,
+        config: Option<&Value>,
+    ) -> Result<Value> {
         if is_manager(id) {
             return Ok(self.own_info());
         }
@@ -43,18 +48,29 @@ impl Manager {
         config: Option<&Value>,
     ) -> Result<Arc<ServiceRecord>> {
         let reference = Reference::parse(id, caller.workspace())?;
-        let mode = match config.and_then(|config| config.get("mode")).and_then(Value::as_str) {
+        let mode = match config
+            .and_then(|config| config.get("mode"))
+            .and_then(Value::as_str)
+        {
             Some(word) => Mode::parse(word)?,
             None => Mode::default_for(reference.workspace),
         };
         let found: Vec<Arc<ServiceRecord>> = match self.hub.workspace(reference.workspace) {
-            Some(workspace) => workspace.services.read().candidates(&reference).cloned().collect(),
+            Some(workspace) => workspace
+                .services
+                .read()
+                .candidates(&reference)
+                .cloned()
+                .collect(),
             None => Vec::new(),
         };
         if found.is_empty() {
             return Err(RemoteFailure::key(format!("Service not found: {reference}")));
         }
-        let mut candidates: Vec<_> = found.into_iter().filter(|record| may_get(caller, record)).collect();
+        let mut candidates: Vec<_> = found
+            .into_iter()
+            .filter(|record| may_get(caller, record))
+            .collect();
         match candidates.len() {
             0 => {
                 let workspace = reference.workspace;
@@ -62,7 +78,15 @@ impl Manager {
                 Err(RemoteFailure::permission(text))
             }
             1 => Ok(candidates.swap_remove(0)),
-            _ => self.select(candidates, mode, &reference, timeout(config, "select_timeout", SELECT_TIMEOUT)).await,
+            _ => {
+                self.select(
+                    candidates,
+                    mode,
+                    &reference,
+                    timeout(config, "select_timeout", SELECT_TIMEOUT),
+                )
+                .await
+            }
         }
     }
 
@@ -83,7 +107,9 @@ impl Manager {
                 )))
             }
             // Every client is connected to this hub: native is no restriction.
-            Mode::Random | Mode::NativeRandom => candidates.choose(&mut rand::rng()).cloned().ok_or_else(gone),
+            Mode::Random | Mode::NativeRandom => {
+                candidates.choose(&mut rand::rng()).cloned().ok_or_else(gone)
+            }
             Mode::First => candidates.into_iter().next().ok_or_else(gone),
             Mode::Last => candidates.into_iter().next_back().ok_or_else(gone),
             Mode::MinLoad => {
@@ -91,12 +117,17 @@ impl Manager {
                 let load = |record: &ServiceRecord| {
                     let workspace = self.hub.workspace(record.workspace.as_str());
                     let connection = workspace.and_then(|workspace| workspace.connection(&record.client));
-                    connection.and_then(|one| one.load.as_ref().map(|load| load.per_minute(now))).unwrap_or(0.0)
+                    connection
+                        .and_then(|one| one.load.as_ref().map(|load| load.per_minute(now)))
+                        .unwrap_or(0.0)
                 };
                 let least = candidates.into_iter().min_by(|a, b| load(a).total_cmp(&load(b)));
                 least.ok_or_else(gone)
             }
-            Mode::Ask(criterion, function) => self.ask(candidates, criterion, &function, timeout).await.ok_or_else(gone),
+            Mode::Ask(criterion, function) => self
+                .ask(candidates, criterion, &function, timeout)
+                .await
+                .ok_or_else(gone),
         }
     }
 
@@ -110,7 +141,10 @@ impl Manager {
     ) -> Option<Arc<ServiceRecord>> {
         let question = |record: Arc<ServiceRecord>| async move {
             let address = format!("{}/{}", record.workspace, record.client);
-            let answer = self.hub.call_client(&address, &record.name, function, vec![], timeout).await;
+            let answer = self
+                .hub
+                .call_client(&address, &record.name, function, vec![], timeout)
+                .await;
             let number = match answer.ok()? {
                 Value::Float(number) => number,
                 Value::Int(number) => number as f64,
@@ -123,7 +157,10 @@ impl Manager {
             Some((number, record))
         };
         let answers = join_all(candidates.iter().cloned().map(question)).await;
-        let mut answers = answers.into_iter().flatten().filter(|(number, _)| !number.is_nan());
+        let mut answers = answers
+            .into_iter()
+            .flatten()
+            .filter(|(number, _)| !number.is_nan());
         let best = match criterion {
             Criterion::FirstSuccess => answers.next(),
             Criterion::Min => answers.min_by(|a, b| a.0.total_cmp(&b.0)),
@@ -138,13 +175,23 @@ impl Manager {
 
 /// Whether an id means the manager itself.
 pub(super) fn is_manager(id: &str) -> bool {
-    id == "~" || id.strip_suffix("/~").is_some_and(|workspace| !workspace.contains('/'))
+    id == "~"
+        || id
+            .strip_suffix("/~")
+            .is_some_and(|workspace| !workspace.contains('/'))
 }
 
 /// A time in seconds from the config of a call.
 pub(super) fn timeout(config: Option<&Value>, key: &str, default: f64) -> Duration {
-    let seconds = config.and_then(|config| config.get(key)).and_then(Value::as_f64).unwrap_or(default);
-    Duration::from_secs_f64(if seconds.is_finite() { seconds.clamp(0.0, MAX_TIMEOUT) } else { default })
+    let seconds = config
+        .and_then(|config| config.get(key))
+        .and_then(Value::as_f64)
+        .unwrap_or(default);
+    Duration::from_secs_f64(if seconds.is_finite() {
+        seconds.clamp(0.0, MAX_TIMEOUT)
+    } else {
+        default
+    })
 }
 
 impl From<ReferenceError> for RemoteFailure {

@@ -40,7 +40,11 @@ impl Manager {
         let workspaces: Vec<Arc<Workspace>> = match &query.workspace {
             Some(pattern) if pattern.contains('*') => {
                 let pattern = Query::workspace_pattern(pattern);
-                self.hub.loaded().into_iter().filter(|one| pattern.matches(one.id.as_str())).collect()
+                self.hub
+                    .loaded()
+                    .into_iter()
+                    .filter(|one| pattern.matches(one.id.as_str()))
+                    .collect()
             }
             Some(workspace) => self.hub.workspace(workspace).into_iter().collect(),
             None => self.hub.loaded(),
@@ -62,7 +66,10 @@ impl Manager {
         let workspace = &caller.connection.workspace;
         let info = workspace.info.read().clone();
         let services = workspace.services.read();
-        let clients: Vec<Value> = services.named(BUILT_IN).map(|one| Value::from(format!("{}/{}", one.workspace, one.client))).collect();
+        let clients: Vec<Value> = services
+            .named(BUILT_IN)
+            .map(|one| Value::from(format!("{}/{}", one.workspace, one.client)))
+            .collect();
         let listed: Vec<Value> = services
             .all()
             .filter(|record| may_list(caller, record, false))
@@ -79,7 +86,10 @@ impl Manager {
             .collect();
         Ok(Value::Map(vec![
             ("name".into(), Value::from(info.name)),
-            ("description".into(), info.description.map_or(Value::Nil, Value::from)),
+            (
+                "description".into(),
+                info.description.map_or(Value::Nil, Value::from),
+            ),
             ("client_count".into(), Value::from(clients.len() as u64)),
             ("clients".into(), Value::List(clients)),
             ("service_count".into(), Value::from(listed.len() as u64)),

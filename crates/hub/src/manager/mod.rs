@@ -56,7 +56,9 @@ impl Manager {
             ("auth0_issuer", issuer.issuer()),
             ("login_service_url", &login),
         ];
-        spec.config.extra.extend(entries.map(|(key, value)| (key.to_owned(), Value::from(value))));
+        spec.config
+            .extra
+            .extend(entries.map(|(key, value)| (key.to_owned(), Value::from(value))));
     }
 }
 
@@ -82,7 +84,8 @@ impl Manager {
 
     /// Log an event of the current workspace. The type must not contain spaces; the data is anything that JSON can express.
     pub async fn log_event(&self, ctx: &CallContext, event_type: String, data: Option<Value>) -> Result<()> {
-        self.append_event(&Caller::of(ctx)?, &event_type, &data.unwrap_or(Value::Nil)).await
+        self.append_event(&Caller::of(ctx)?, &event_type, &data.unwrap_or(Value::Nil))
+            .await
     }
 
     /// Count the events that you logged in the current workspace, by type. Times are ISO 8601, both bounds included.
@@ -93,7 +96,8 @@ impl Manager {
         start_time: Option<Value>,
         end_time: Option<Value>,
     ) -> Result<Value> {
-        self.event_stats(&Caller::of(ctx)?, event_type, start_time, end_time).await
+        self.event_stats(&Caller::of(ctx)?, event_type, start_time, end_time)
+            .await
     }
 
     /// Read the events that you logged in the current workspace, oldest first. Times are ISO 8601, both bounds included.
@@ -107,11 +111,17 @@ impl Manager {
         #[arg(default = 0u32)] offset: u32,
     ) -> Result<Value> {
         let page = (limit.unwrap_or(event_log::MAX_PAGE), offset);
-        self.events(&Caller::of(ctx)?, event_type, start_time, end_time, page).await
+        self.events(&Caller::of(ctx)?, event_type, start_time, end_time, page)
+            .await
     }
 
     /// Register a service of the calling client in its workspace. Clients call this for each of their services.
-    pub async fn register_service(&self, ctx: &CallContext, service: Value, config: Option<Value>) -> Result<()> {
+    pub async fn register_service(
+        &self,
+        ctx: &CallContext,
+        service: Value,
+        config: Option<Value>,
+    ) -> Result<()> {
         let _ = config;
         self.register(&Caller::of(ctx)?, &service)
     }
@@ -160,7 +170,16 @@ impl Manager {
         #[arg(default = false)] pagination: bool,
         #[arg(default = false)] include_unlisted: bool,
     ) -> Result<Value> {
-        let _ = (query, filters, limit, offset, return_fields, order_by, pagination, include_unlisted);
+        let _ = (
+            query,
+            filters,
+            limit,
+            offset,
+            return_fields,
+            order_by,
+            pagination,
+            include_unlisted,
+        );
         Caller::of(ctx)?;
         Err(RemoteFailure::runtime("Service search is not enabled."))
     }
@@ -171,7 +190,11 @@ impl Manager {
     }
 
     /// Register a service type in the current workspace.
-    pub async fn register_service_type(&self, ctx: &CallContext, type_info: ServiceTypeInfo) -> Result<ServiceTypeInfo> {
+    pub async fn register_service_type(
+        &self,
+        ctx: &CallContext,
+        type_info: ServiceTypeInfo,
+    ) -> Result<ServiceTypeInfo> {
         self.add_service_type(&Caller::of(ctx)?, type_info).await
     }
 
@@ -181,7 +204,11 @@ impl Manager {
     }
 
     /// List the service types of a workspace (the current one if not given).
-    pub async fn list_service_types(&self, ctx: &CallContext, workspace: Option<String>) -> Result<Vec<ServiceTypeInfo>> {
+    pub async fn list_service_types(
+        &self,
+        ctx: &CallContext,
+        workspace: Option<String>,
+    ) -> Result<Vec<ServiceTypeInfo>> {
         self.service_types(&Caller::of(ctx)?, workspace).await
     }
 
@@ -193,19 +220,26 @@ impl Manager {
         service_id: String,
         config: Option<Value>,
     ) -> Result<Value> {
-        self.service_info(&Caller::of(ctx)?, &service_id, config.as_ref()).await
+        self.service_info(&Caller::of(ctx)?, &service_id, config.as_ref())
+            .await
     }
 
     /// Get a service, with its functions. The id is `[workspace/][client:]service[@app]`; config may set `mode`,
     /// `timeout` (10 s), `case_conversion` (camel, snake, camel+snake) and `select_timeout` (2 s).
-    pub async fn get_service(&self, ctx: &CallContext, service_id: String, config: Option<Value>) -> Result<Value> {
+    pub async fn get_service(
+        &self,
+        ctx: &CallContext,
+        service_id: String,
+        config: Option<Value>,
+    ) -> Result<Value> {
         self.fetch(&Caller::of(ctx)?, &service_id, config.as_ref()).await
     }
 
     /// Generate a token for a workspace. config: expires_in (seconds, 3600), workspace (the current one), permission
     /// (read, read_write or admin; read_write), extra_scopes, client_id (the only client that may use it), email.
     pub async fn generate_token(&self, ctx: &CallContext, config: Option<TokenConfig>) -> Result<String> {
-        self.new_token(&Caller::of(ctx)?, config.unwrap_or_default()).await
+        self.new_token(&Caller::of(ctx)?, config.unwrap_or_default())
+            .await
     }
 
     /// Revoke a token: it is refused from now on.
@@ -244,7 +278,11 @@ impl Manager {
     }
 
     /// Get the info of a workspace (the current one if not given).
-    pub async fn get_workspace_info(&self, ctx: &CallContext, workspace: Option<String>) -> Result<WorkspaceInfo> {
+    pub async fn get_workspace_info(
+        &self,
+        ctx: &CallContext,
+        workspace: Option<String>,
+    ) -> Result<WorkspaceInfo> {
         self.workspace_info(&Caller::of(ctx)?, workspace).await
     }
 

@@ -20,7 +20,9 @@ impl Manager {
     pub(super) fn register(&self, caller: &Caller, info: &Value) -> Result<()> {
         caller.require(Permission::ReadWrite)?;
         if !matches!(info, Value::Map(_)) {
-            return Err(RemoteFailure::type_error("Argument 'service' must be a map with the info of the service"));
+            return Err(RemoteFailure::type_error(
+                "Argument 'service' must be a map with the info of the service",
+            ));
         }
         let connection = &caller.connection;
         let workspace = &connection.workspace;
@@ -40,7 +42,9 @@ impl Manager {
         let old = {
             let mut services = workspace.services.write();
             // Under the same lock as the clean-up of the connection: whoever is gone registers nothing.
-            let current = workspace.connection(&record.client).is_some_and(|one| one.generation == connection.generation);
+            let current = workspace
+                .connection(&record.client)
+                .is_some_and(|one| one.generation == connection.generation);
             if !current {
                 return Ok(());
             }
@@ -55,7 +59,10 @@ impl Manager {
                     )));
                 }
                 if !services.has_client(&record.client) && !workspace.id.is_protected() {
-                    tracing::info!(client = connection.address(), "service of a client without built-in service ignored");
+                    tracing::info!(
+                        client = connection.address(),
+                        "service of a client without built-in service ignored"
+                    );
                     return Ok(());
                 }
             }
@@ -72,7 +79,10 @@ impl Manager {
                 events::emit(workspace, "service_added", record.info());
             }
         }
-        let has_setup = || info.get("service_schema").is_some_and(|schema| schema.get("setup").is_some());
+        let has_setup = || {
+            info.get("service_schema")
+                .is_some_and(|schema| schema.get("setup").is_some())
+        };
         if &*record.name == "default" && old.is_none() && has_setup() {
             self.set_up(connection.address().to_owned());
         }
@@ -83,7 +93,10 @@ impl Manager {
     fn set_up(&self, address: String) {
         let hub = self.hub.clone();
         self.hub.tasks().spawn(async move {
-            if let Err(error) = hub.call_client(&address, "default", "setup", vec![], SETUP_TIMEOUT).await {
+            if let Err(error) = hub
+                .call_client(&address, "default", "setup", vec![], SETUP_TIMEOUT)
+                .await
+            {
                 tracing::info!(client = address, error, "setup of the default service failed");
             }
         });

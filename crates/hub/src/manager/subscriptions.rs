@@ -13,13 +13,20 @@ impl Manager {
     pub(super) fn add_subscriptions(&self, caller: &Caller, event_type: &Value) -> Result<bool> {
         let types = event_types(event_type)?;
         // All are checked before any is added.
-        types.iter().try_for_each(|name| check(name, caller.workspace()))?;
+        types
+            .iter()
+            .try_for_each(|name| check(name, caller.workspace()))?;
         let max = self.hub.options().limits.subscriptions;
         let mut subscriptions = caller.connection.subscriptions.lock();
-        let new: Vec<Box<str>> =
-            types.into_iter().filter(|name| !subscriptions.iter().any(|one| &**one == *name)).map(Into::into).collect();
+        let new: Vec<Box<str>> = types
+            .into_iter()
+            .filter(|name| !subscriptions.iter().any(|one| &**one == *name))
+            .map(Into::into)
+            .collect();
         if subscriptions.len() + new.len() > max {
-            return Err(RemoteFailure::runtime(format!("Too many subscriptions: a client may have {max}")));
+            return Err(RemoteFailure::runtime(format!(
+                "Too many subscriptions: a client may have {max}"
+            )));
         }
         subscriptions.extend(new);
         Ok(true)
@@ -27,7 +34,11 @@ impl Manager {
 
     pub(super) fn remove_subscriptions(&self, caller: &Caller, event_type: &Value) -> Result<bool> {
         let types = event_types(event_type)?;
-        caller.connection.subscriptions.lock().retain(|one| !types.contains(&&**one));
+        caller
+            .connection
+            .subscriptions
+            .lock()
+            .retain(|one| !types.contains(&&**one));
         Ok(true)
     }
 }
@@ -44,7 +55,9 @@ fn event_types(argument: &Value) -> Result<Vec<&str>> {
 /// Names that start like a workspace are for members of that workspace.
 fn check(name: &str, current: &str) -> Result<()> {
     if name.is_empty() || name.len() > MAX_NAME {
-        return Err(RemoteFailure::value(format!("Event types have 1 to {MAX_NAME} bytes")));
+        return Err(RemoteFailure::value(format!(
+            "Event types have 1 to {MAX_NAME} bytes"
+        )));
     }
     if events::is_system(name) {
         return Ok(());
@@ -69,7 +82,14 @@ mod tests {
 
     #[test]
     fn events_of_other_workspaces_are_out_of_reach() {
-        for name in ["my_event", "client_connected", "ws-a", "ws-a/x", "ws-a:x", "progress:1"] {
+        for name in [
+            "my_event",
+            "client_connected",
+            "ws-a",
+            "ws-a/x",
+            "ws-a:x",
+            "progress:1",
+        ] {
             assert!(check(name, "ws-a").is_ok(), "{name}");
         }
         for name in ["ws-b", "ws-b/x", "ws-b:x", "other/x", ""] {

@@ -14,7 +14,11 @@ use crate::workspace::{Status, WorkspaceInfo};
 const PAGE: u32 = 500;
 
 impl Manager {
-    pub(super) async fn workspace_info(&self, caller: &Caller, workspace: Option<String>) -> Result<WorkspaceInfo> {
+    pub(super) async fn workspace_info(
+        &self,
+        caller: &Caller,
+        workspace: Option<String>,
+    ) -> Result<WorkspaceInfo> {
         caller.require(Permission::Read)?;
         let id = workspace.as_deref().unwrap_or(caller.workspace());
         let info = self.hub.workspace_info(id).await?;
@@ -39,7 +43,9 @@ impl Manager {
         let offset = usize::try_from(offset)
             .map_err(|_| RemoteFailure::value("Offset number must be greater than or equal to 0"))?;
         if !(1..=256).contains(&limit) {
-            return Err(RemoteFailure::value("Limit must be greater than 0 and less than 256"));
+            return Err(RemoteFailure::value(
+                "Limit must be greater than 0 and less than 256",
+            ));
         }
         let wanted = match wanted.as_ref() {
             None | Some(Value::Nil) => &[],
@@ -53,14 +59,19 @@ impl Manager {
                 Value::Map(vec![
                     ("id".into(), Value::from(info.id.as_str())),
                     ("name".into(), Value::from(info.id.as_str())),
-                    ("description".into(), info.description.map_or(Value::Nil, Value::from)),
+                    (
+                        "description".into(),
+                        info.description.map_or(Value::Nil, Value::from),
+                    ),
                     ("read_only".into(), Value::Bool(info.read_only)),
                     ("persistent".into(), Value::Bool(info.persistent)),
                     ("owners".into(), Value::from(info.owners)),
                 ])
             })
             .filter(|row| wanted.iter().all(|(key, value)| row.get(key) == Some(value)));
-        Ok(Value::List(rows.skip(offset).take(limit.unsigned_abs() as usize).collect()))
+        Ok(Value::List(
+            rows.skip(offset).take(limit.unsigned_abs() as usize).collect(),
+        ))
     }
 
     /// The workspaces that the caller may read or owns, by id.
@@ -78,7 +89,14 @@ impl Manager {
             self.add_stored(None, &mut visible).await?;
             return Ok(visible);
         }
-        for owner in [Some(user.id.as_str()), user.parent.as_deref(), user.email.as_deref()].into_iter().flatten() {
+        for owner in [
+            Some(user.id.as_str()),
+            user.parent.as_deref(),
+            user.email.as_deref(),
+        ]
+        .into_iter()
+        .flatten()
+        {
             self.add_stored(Some(owner), &mut visible).await?;
         }
         for id in user.scope.workspaces.keys() {
@@ -98,14 +116,21 @@ impl Manager {
     ) -> Result<(), DurableError> {
         let mut after: Option<String> = None;
         loop {
-            let query = WorkspaceQuery { owner, after: after.as_deref(), limit: PAGE };
+            let query = WorkspaceQuery {
+                owner,
+                after: after.as_deref(),
+                limit: PAGE,
+            };
             let records = self.hub.store().workspaces(query).await?;
             let is_last = records.len() < PAGE as usize;
             for record in records {
                 let info = serde_json::from_value(record.info)
                     .map_err(|error| DurableError::Corrupt(format!("workspace {}: {error}", record.id)))?;
                 after = Some(record.id.to_string());
-                found.entry(record.id.to_string()).or_insert(WorkspaceInfo { status: None::<Status>, ..info });
+                found.entry(record.id.to_string()).or_insert(WorkspaceInfo {
+                    status: None::<Status>,
+                    ..info
+                });
             }
             if is_last {
                 return Ok(());

@@ -45,7 +45,10 @@ impl Services {
         let seq = self.next;
         self.next += 1;
         self.by_name.entry(record.name.clone()).or_default().insert(seq);
-        self.by_client.entry(record.client.clone()).or_default().insert(seq);
+        self.by_client
+            .entry(record.client.clone())
+            .or_default()
+            .insert(seq);
         if record.singleton {
             self.singletons.insert(seq);
         }
@@ -55,9 +58,15 @@ impl Services {
 
     /// Whether a new service may stand beside the others: at most one singleton has a title, and nothing else has it.
     pub(crate) fn check_singleton(&self, new: &ServiceRecord) -> Result<(), SingletonError> {
-        let same = |old: &ServiceRecord| old.client == new.client && old.name == new.name && old.app_id == new.app_id;
+        let same = |old: &ServiceRecord| {
+            old.client == new.client && old.name == new.name && old.app_id == new.app_id
+        };
         let refuse = |has| {
-            Err(SingletonError { title: new.title.to_string(), workspace: new.workspace.to_string(), has })
+            Err(SingletonError {
+                title: new.title.to_string(),
+                workspace: new.workspace.to_string(),
+                has,
+            })
         };
         let titled = |old: &&Arc<ServiceRecord>| old.title == new.title;
         if new.singleton {
@@ -65,7 +74,11 @@ impl Services {
             return if clash { refuse("already") } else { Ok(()) };
         }
         let mut singletons = self.singletons.iter().filter_map(|seq| self.records.get(seq));
-        if singletons.any(|old| titled(&old)) { refuse("has already") } else { Ok(()) }
+        if singletons.any(|old| titled(&old)) {
+            refuse("has already")
+        } else {
+            Ok(())
+        }
     }
 
     /// The services that a reference may mean, in registration order.
@@ -77,7 +90,10 @@ impl Services {
     }
 
     /// The services that fit a query, apart from its workspace, in registration order.
-    pub(crate) fn search<'a>(&'a self, query: &'a Query) -> Box<dyn Iterator<Item = &'a Arc<ServiceRecord>> + 'a> {
+    pub(crate) fn search<'a>(
+        &'a self,
+        query: &'a Query,
+    ) -> Box<dyn Iterator<Item = &'a Arc<ServiceRecord>> + 'a> {
         let fits = |record: &&Arc<ServiceRecord>| query.matches(record);
         match (query.service.exact(), query.client.exact()) {
             (Some(name), _) => Box::new(self.named(name).filter(fits)),
@@ -109,12 +125,20 @@ impl Services {
 
     /// Services with exactly this name, in registration order.
     pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &Arc<ServiceRecord>> {
-        self.by_name.get(name).into_iter().flatten().filter_map(|seq| self.records.get(seq))
+        self.by_name
+            .get(name)
+            .into_iter()
+            .flatten()
+            .filter_map(|seq| self.records.get(seq))
     }
 
     /// Services of exactly this client, in registration order.
     pub(crate) fn of_client(&self, client: &str) -> impl Iterator<Item = &Arc<ServiceRecord>> {
-        self.by_client.get(client).into_iter().flatten().filter_map(|seq| self.records.get(seq))
+        self.by_client
+            .get(client)
+            .into_iter()
+            .flatten()
+            .filter_map(|seq| self.records.get(seq))
     }
 
     /// How many services a client has, without its built-in one.
@@ -140,7 +164,10 @@ impl Services {
     fn forget(&mut self, seq: Seq) -> Option<Arc<ServiceRecord>> {
         let record = self.records.remove(&seq)?;
         self.singletons.remove(&seq);
-        for (index, key) in [(&mut self.by_name, &record.name), (&mut self.by_client, &record.client)] {
+        for (index, key) in [
+            (&mut self.by_name, &record.name),
+            (&mut self.by_client, &record.client),
+        ] {
             if let Some(set) = index.get_mut(key) {
                 set.remove(&seq);
                 if set.is_empty() {
@@ -161,7 +188,10 @@ mod tests {
     }
 
     fn names(services: &Services) -> Vec<String> {
-        services.all().map(|one| format!("{}:{}", one.client, one.name)).collect()
+        services
+            .all()
+            .map(|one| format!("{}:{}", one.client, one.name))
+            .collect()
     }
 
     #[test]

@@ -39,8 +39,12 @@ impl Pattern {
 
     /// Whether the whole of `text` fits.
     pub(crate) fn matches(&self, text: &str) -> bool {
-        let Some((head, rest)) = self.0.split_once('*') else { return self.0 == text };
-        let Some(mut text) = text.strip_prefix(head) else { return false };
+        let Some((head, rest)) = self.0.split_once('*') else {
+            return self.0 == text;
+        };
+        let Some(mut text) = text.strip_prefix(head) else {
+            return false;
+        };
         let mut parts: Vec<&str> = rest.split('*').collect();
         let tail = parts.pop().unwrap_or("");
         for part in parts {
@@ -78,7 +82,8 @@ impl Query {
 
     /// Whether a service fits, apart from its workspace and from what the caller may see.
     pub(crate) fn matches(&self, record: &ServiceRecord) -> bool {
-        let fits = |pattern: &Option<Pattern>, text: &str| pattern.as_ref().is_none_or(|one| one.matches(text));
+        let fits =
+            |pattern: &Option<Pattern>, text: &str| pattern.as_ref().is_none_or(|one| one.matches(text));
         self.service.matches(&record.name)
             && self.client.matches(&record.client)
             && fits(&self.visibility, record.visibility.as_str())
@@ -94,7 +99,10 @@ impl Query {
     /// Whether the query asks for services that other workspaces never list.
     pub(crate) fn asks_for_hidden(&self) -> bool {
         let hidden = [Visibility::Protected, Visibility::Unlisted].map(Visibility::as_str);
-        self.visibility.as_ref().and_then(Pattern::exact).is_some_and(|word| hidden.contains(&word))
+        self.visibility
+            .as_ref()
+            .and_then(Pattern::exact)
+            .is_some_and(|word| hidden.contains(&word))
     }
 }
 
@@ -162,7 +170,11 @@ impl Parts {
                 _ => return Err(QueryError::NotText(key.clone())),
             };
         }
-        if unknown.is_empty() { Ok(()) } else { Err(QueryError::Keys(format!("{{{}}}", unknown.join(", ")))) }
+        if unknown.is_empty() {
+            Ok(())
+        } else {
+            Err(QueryError::Keys(format!("{{{}}}", unknown.join(", "))))
+        }
     }
 
     fn finish(mut self, current: &str) -> Result<Query, QueryError> {
@@ -189,8 +201,17 @@ impl Parts {
                 self.client = client.or(self.client);
             }
         }
-        for part in [&self.visibility, &self.workspace, &self.client, &self.service, &self.app].into_iter().flatten() {
-            let legal = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '/' | '|' | '*' | '.' | '#' | ' ');
+        for part in [
+            &self.visibility,
+            &self.workspace,
+            &self.client,
+            &self.service,
+            &self.app,
+        ]
+        .into_iter()
+        .flatten()
+        {
+            let legal = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '/' | '|' | '*' | '.' | '#');
             if !part.chars().all(legal) {
                 return Err(QueryError::Characters(part.chars().take(128).collect()));
             }
@@ -223,22 +244,37 @@ mod tests {
         assert_eq!(parse("ws-b"), (Some("ws-b".into()), any(), any(), None));
         assert_eq!(parse("*"), (None, any(), any(), None));
         assert_eq!(parse("ws-b/s"), (Some("ws-b".into()), any(), "s".into(), None));
-        assert_eq!(parse("ws-b/c:s"), (Some("ws-b".into()), "c".into(), "s".into(), None));
+        assert_eq!(
+            parse("ws-b/c:s"),
+            (Some("ws-b".into()), "c".into(), "s".into(), None)
+        );
         assert_eq!(parse("c:s"), (own(), "c".into(), "s".into(), None));
-        assert_eq!(parse("*/s"), (own(), any(), "s".into(), Some(Pattern("public".into()))));
+        assert_eq!(
+            parse("*/s"),
+            (own(), any(), "s".into(), Some(Pattern("public".into())))
+        );
     }
 
     #[test]
     fn map_forms_and_their_errors() {
         let map = |entries: &[(&str, &str)]| {
-            let entries = entries.iter().map(|(k, v)| ((*k).to_owned(), Value::from(*v))).collect();
+            let entries = entries
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), Value::from(*v)))
+                .collect();
             Query::parse(&Value::Map(entries), "ws-me")
         };
         let query = map(&[("id", "s@app"), ("type", "t")]).unwrap();
-        assert_eq!((query.service.0.as_str(), query.app), ("s", Some(Pattern("app".into()))));
+        assert_eq!(
+            (query.service.0.as_str(), query.app),
+            ("s", Some(Pattern("app".into())))
+        );
         assert_eq!(map(&[("id", "a"), ("service_id", "b")]), Err(QueryError::BothIds));
         assert_eq!(map(&[("nope", "a")]), Err(QueryError::Keys("{'nope'}".into())));
-        assert!(matches!(map(&[("id", "s@a"), ("app_id", "b")]), Err(QueryError::AppMismatch(..))));
+        assert!(matches!(
+            map(&[("id", "s@a"), ("app_id", "b")]),
+            Err(QueryError::AppMismatch(..))
+        ));
         assert!(matches!(map(&[("id", "s?")]), Err(QueryError::Characters(_))));
     }
 

@@ -58,12 +58,13 @@ pub(crate) enum RecordError {
     Name(String),
     #[error("App id info must not contain '/'")]
     AppId,
-    #[error(
-        "authorized_workspaces can only be set when visibility is 'protected', got visibility='{0}'"
-    )]
+    #[error("authorized_workspaces can only be set when visibility is 'protected', got visibility='{0}'")]
     Authorized(&'static str),
     #[error("`{field}` of the service info must be {expected}")]
-    Field { field: &'static str, expected: &'static str },
+    Field {
+        field: &'static str,
+        expected: &'static str,
+    },
 }
 
 /// A service and who owns it. The info that clients see is kept encoded.
@@ -114,7 +115,12 @@ impl ServiceRecord {
         let config = match info.get("config") {
             None | Some(Value::Nil) => &[],
             Some(Value::Map(entries)) => entries.as_slice(),
-            Some(_) => return Err(RecordError::Field { field: "config", expected: "a map" }),
+            Some(_) => {
+                return Err(RecordError::Field {
+                    field: "config",
+                    expected: "a map",
+                });
+            }
         };
         let visibility = match find(config, "visibility") {
             None | Some(Value::Nil) => Visibility::Protected,
@@ -122,7 +128,12 @@ impl ServiceRecord {
                 field: "config.visibility",
                 expected: "'public', 'protected' or 'unlisted'",
             })?,
-            Some(_) => return Err(RecordError::Field { field: "config.visibility", expected: "a string" }),
+            Some(_) => {
+                return Err(RecordError::Field {
+                    field: "config.visibility",
+                    expected: "a string",
+                });
+            }
         };
         let authorized = authorized(config)?;
         if authorized.is_some() && visibility != Visibility::Protected {
@@ -132,7 +143,10 @@ impl ServiceRecord {
         let kind = text("type")?.unwrap_or("generic");
         let title = text("name")?.filter(|title| !title.is_empty()).unwrap_or(name);
         if text("description")?.is_some_and(|text| text.chars().count() > MAX_DESCRIPTION) {
-            return Err(RecordError::Field { field: "description", expected: "at most 1024 characters long" });
+            return Err(RecordError::Field {
+                field: "description",
+                expected: "at most 1024 characters long",
+            });
         }
         let created_by = if name == BUILT_IN {
             user_value.clone()
@@ -141,7 +155,10 @@ impl ServiceRecord {
         };
         let value = |field: &str| info.get(field).cloned().unwrap_or(Value::Nil);
         let dump = Value::Map(vec![
-            ("config".into(), dump_config(config, visibility, singleton, workspace, created_by)),
+            (
+                "config".into(),
+                dump_config(config, visibility, singleton, workspace, created_by),
+            ),
             ("id".into(), Value::from(format!("{workspace}/{client}:{name}"))),
             ("name".into(), Value::from(title)),
             ("type".into(), Value::from(kind)),
@@ -180,17 +197,22 @@ impl ServiceRecord {
         hypha_wire::decode(&self.encoded).unwrap_or(Value::Nil)
     }
 
-    /// The info for callers from other workspaces: they do not learn who else is authorized.
+    /// The info for callers from other workspaces: they learn neither who else is authorized nor, from built-in
+    /// services, more than the id of the user who is connected.
     pub(crate) fn foreign_info(&self) -> Value {
-        if self.authorized.is_empty() {
+        if self.authorized.is_empty() && &*self.name != BUILT_IN {
             return self.info();
         }
         let mut info = self.info_tree();
-        if let Value::Map(entries) = &mut info {
-            for (key, value) in entries {
-                if let ("config", Value::Map(config)) = (key.as_str(), value) {
-                    config.retain(|(key, _)| key != "authorized_workspaces");
-                }
+        let Value::Map(entries) = &mut info else {
+            return info;
+        };
+        let config = entries.iter_mut().find(|(key, _)| key == "config");
+        if let Some((_, Value::Map(config))) = config {
+            config.retain(|(key, _)| key != "authorized_workspaces");
+            if let Some((_, created_by)) = config.iter_mut().find(|(key, _)| key == "created_by") {
+                let id = created_by.get("id").cloned().unwrap_or(Value::Nil);
+                *created_by = Value::Map(vec![("id".into(), id)]);
             }
         }
         info
@@ -236,12 +258,18 @@ fn optional_text<'a>(info: &'a Value, field: &'static str) -> Result<Option<&'a 
     match info.get(field) {
         None | Some(Value::Nil) => Ok(None),
         Some(Value::Str(text)) => Ok(Some(text)),
-        Some(_) => Err(RecordError::Field { field, expected: "a string" }),
+        Some(_) => Err(RecordError::Field {
+            field,
+            expected: "a string",
+        }),
     }
 }
 
 fn find<'a>(entries: &'a [(String, Value)], key: &str) -> Option<&'a Value> {
-    entries.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+    entries
+        .iter()
+        .find(|(name, _)| name == key)
+        .map(|(_, value)| value)
 }
 
 fn authorized(config: &[(String, Value)]) -> Result<Option<Vec<Box<str>>>, RecordError> {
@@ -275,13 +303,19 @@ fn dump_config(
     };
     let mut out = vec![
         ("visibility".to_owned(), Value::from(visibility.as_str())),
-        ("require_context".to_owned(), given("require_context", Value::Bool(false))),
+        (
+            "require_context".to_owned(),
+            given("require_context", Value::Bool(false)),
+        ),
         ("workspace".to_owned(), Value::from(workspace.as_str())),
         ("flags".to_owned(), given("flags", Value::List(vec![]))),
         ("singleton".to_owned(), Value::Bool(singleton)),
         ("created_by".to_owned(), created_by),
         ("service_embedding".to_owned(), Value::Nil),
-        ("authorized_workspaces".to_owned(), given("authorized_workspaces", Value::Nil)),
+        (
+            "authorized_workspaces".to_owned(),
+            given("authorized_workspaces", Value::Nil),
+        ),
     ];
     let known: Vec<String> = out.iter().map(|(key, _)| key.clone()).collect();
     out.extend(config.iter().filter(|(key, _)| !known.contains(key)).cloned());
@@ -294,21 +328,36 @@ mod tests {
 
     fn register(info: Vec<(&str, Value)>) -> Result<ServiceRecord, RecordError> {
         let info = Value::Map(info.into_iter().map(|(k, v)| (k.to_owned(), v)).collect());
-        let (ws, client) = (WorkspaceId::parse("ws-a").unwrap(), ClientId::parse("c1").unwrap());
+        let (ws, client) = (
+            WorkspaceId::parse("ws-a").unwrap(),
+            ClientId::parse("c1").unwrap(),
+        );
         ServiceRecord::from_info(&info, &ws, &client, &UserInfo::root(), &Value::Nil)
     }
 
     #[test]
     fn ids_are_those_of_the_registering_client() {
-        assert_eq!(register(vec![("id", "c1:calc".into())]).unwrap().id(), "ws-a/c1:calc");
-        assert_eq!(register(vec![("id", "ws-a/c1:calc@app".into())]).unwrap().id(), "ws-a/c1:calc");
-        assert_eq!(register(vec![("id", "calc".into())]).unwrap_err(), RecordError::NoColon);
+        assert_eq!(
+            register(vec![("id", "c1:calc".into())]).unwrap().id(),
+            "ws-a/c1:calc"
+        );
+        assert_eq!(
+            register(vec![("id", "ws-a/c1:calc@app".into())]).unwrap().id(),
+            "ws-a/c1:calc"
+        );
+        assert_eq!(
+            register(vec![("id", "calc".into())]).unwrap_err(),
+            RecordError::NoColon
+        );
         for id in ["ws-b/c1:calc", "ws-a/c2:calc", "c2:calc"] {
             let error = register(vec![("id", id.into())]).unwrap_err();
             assert!(matches!(error, RecordError::OtherWorkspace { .. }), "{id}");
         }
         for id in ["c1:", "c1:a b", "c1:*", "c1:a:b"] {
-            assert!(matches!(register(vec![("id", id.into())]), Err(RecordError::Name(_))), "{id}");
+            assert!(
+                matches!(register(vec![("id", id.into())]), Err(RecordError::Name(_))),
+                "{id}"
+            );
         }
     }
 
@@ -324,7 +373,21 @@ mod tests {
         assert_eq!(error, RecordError::Authorized("public"));
         let record = register(vec![("id", "c1:a".into()), ("config", config("protected"))]).unwrap();
         assert!(record.authorizes("ws-b") && !record.authorizes("ws-c"));
-        assert!(record.info_tree().get("config").unwrap().get("authorized_workspaces").is_some());
-        assert!(record.foreign_info().get("config").unwrap().get("authorized_workspaces").is_none());
+        assert!(
+            record
+                .info_tree()
+                .get("config")
+                .unwrap()
+                .get("authorized_workspaces")
+                .is_some()
+        );
+        assert!(
+            record
+                .foreign_info()
+                .get("config")
+                .unwrap()
+                .get("authorized_workspaces")
+                .is_none()
+        );
     }
 }

@@ -49,7 +49,12 @@ impl<'a> Reference<'a> {
             return Err(ReferenceError::AnyService);
         }
         let given = |part: Option<&'a str>| part.filter(|part| *part != "*");
-        Ok(Self { workspace, client: given(client), service, app: given(app) })
+        Ok(Self {
+            workspace,
+            client: given(client),
+            service,
+            app: given(app),
+        })
     }
 }
 
@@ -88,7 +93,10 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         for text in ["", "a/b/c", "a:b:c", "/x", "x/", "c:", "@", "a@b@c"] {
-            assert!(matches!(Reference::parse(text, "w"), Err(ReferenceError::Form(_))), "{text}");
+            assert!(
+                matches!(Reference::parse(text, "w"), Err(ReferenceError::Form(_))),
+                "{text}"
+            );
         }
         assert_eq!(Reference::parse("*/x", "w"), Err(ReferenceError::AnyWorkspace));
         assert_eq!(Reference::parse("w/*", "w"), Err(ReferenceError::AnyService));

@@ -51,7 +51,9 @@ impl Mode {
             "native:random" => Self::NativeRandom,
             _ if text.starts_with("select:") || text == "select" => {
                 let parts: Vec<&str> = text.split(':').collect();
-                let [_, criterion, function] = parts[..] else { return Err(ModeError::Format(text.into())) };
+                let [_, criterion, function] = parts[..] else {
+                    return Err(ModeError::Format(text.into()));
+                };
                 let criterion = match criterion {
                     "min" => Criterion::Min,
                     "max" => Criterion::Max,
@@ -66,7 +68,11 @@ impl Mode {
 
     /// What is meant when nothing is said: services of `public` exist once per hub and any will do.
     pub(crate) fn default_for(workspace: &str) -> Self {
-        if workspace == "public" { Self::Random } else { Self::Exact }
+        if workspace == "public" {
+            Self::Random
+        } else {
+            Self::Exact
+        }
     }
 }
 
@@ -77,9 +83,15 @@ mod tests {
     #[test]
     fn words_and_their_errors() {
         assert_eq!(Mode::parse("last"), Ok(Mode::Last));
-        assert_eq!(Mode::parse("select:min:get_load"), Ok(Mode::Ask(Criterion::Min, "get_load".into())));
+        assert_eq!(
+            Mode::parse("select:min:get_load"),
+            Ok(Mode::Ask(Criterion::Min, "get_load".into()))
+        );
         for (text, error) in [
-            ("select:min", "Invalid select mode format: select:min. Expected 'select:criteria:function'"),
+            (
+                "select:min",
+                "Invalid select mode format: select:min. Expected 'select:criteria:function'",
+            ),
             ("select:best:f", "Unknown selection criteria: best"),
             ("nope", "Invalid mode: nope"),
         ] {

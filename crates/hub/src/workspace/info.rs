@@ -22,7 +22,11 @@ pub(crate) struct Status {
 
 impl Status {
     /// A workspace that can be used.
-    pub(crate) const READY: Self = Self { ready: true, status: None, error: None };
+    pub(crate) const READY: Self = Self {
+        ready: true,
+        status: None,
+        error: None,
+    };
 }
 
 /// A type that services can declare to implement.

@@ -30,7 +30,9 @@ pub(crate) enum LoadError {
 impl Hub {
     /// Reads the record of a persistent workspace.
     pub(crate) async fn stored_workspace(&self, id: &str) -> Result<Option<WorkspaceInfo>, DurableError> {
-        let Some(record) = self.store().workspace(id).await? else { return Ok(None) };
+        let Some(record) = self.store().workspace(id).await? else {
+            return Ok(None);
+        };
         let info = serde_json::from_value(record.info)
             .map_err(|error| DurableError::Corrupt(format!("workspace {id}: {error}")))?;
         Ok(Some(info))
@@ -64,11 +66,22 @@ impl Hub {
         if user.home() != id.as_str() {
             return Err(LoadError::NotFound(id.to_string()));
         }
-        let owner = if user.is_anonymous { user.home() } else { user.id.clone() };
+        let owner = if user.is_anonymous {
+            user.home()
+        } else {
+            user.id.clone()
+        };
         let mut info = WorkspaceInfo {
             id: id.to_string(),
             name: id.to_string(),
-            description: Some(if user.is_anonymous { "Anonymous workspace" } else { "User workspace" }.into()),
+            description: Some(
+                if user.is_anonymous {
+                    "Anonymous workspace"
+                } else {
+                    "User workspace"
+                }
+                .into(),
+            ),
             persistent: !user.is_anonymous && !id.as_str().starts_with(ANONYMOUS_HOME),
             owners: vec![owner],
             read_only: user.is_anonymous,
@@ -86,8 +99,15 @@ impl Hub {
 
     /// Makes a workspace usable. If somebody else has just done so, theirs is returned.
     pub(crate) fn put_in_memory(&self, id: &WorkspaceId, info: WorkspaceInfo) -> Arc<Workspace> {
-        let info = WorkspaceInfo { status: Some(Status::READY), ..info };
-        self.workspaces().entry(id.clone()).or_insert_with(|| Workspace::new(info, id.clone())).value().clone()
+        let info = WorkspaceInfo {
+            status: Some(Status::READY),
+            ..info
+        };
+        self.workspaces()
+            .entry(id.clone())
+            .or_insert_with(|| Workspace::new(info, id.clone()))
+            .value()
+            .clone()
     }
 
     /// Removes all services of a client that has gone, and tells the workspace.
@@ -128,7 +148,9 @@ impl Hub {
             }
             members.closed = true;
         }
-        self.workspaces().remove_if(workspace.id.as_str(), |_, current| Arc::ptr_eq(current, workspace));
+        self.workspaces().remove_if(workspace.id.as_str(), |_, current| {
+            Arc::ptr_eq(current, workspace)
+        });
         self.queues().forget(workspace.id.as_str());
         tracing::debug!(workspace = %workspace.id, "workspace unloaded");
     }
@@ -157,7 +179,10 @@ impl Hub {
 
 /// The stored form of a workspace; its status belongs to the process.
 pub(crate) fn record(info: &WorkspaceInfo) -> Result<WorkspaceRecord, DurableError> {
-    let info = WorkspaceInfo { status: None, ..info.clone() };
+    let info = WorkspaceInfo {
+        status: None,
+        ..info.clone()
+    };
     let corrupt = |error: &dyn std::fmt::Display| DurableError::Corrupt(error.to_string());
     Ok(WorkspaceRecord {
         id: WorkspaceId::parse(&info.id).map_err(|error| corrupt(&error))?,

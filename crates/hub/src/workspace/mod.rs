@@ -3,7 +3,6 @@
 mod info;
 pub(crate) mod lifecycle;
 
-
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -69,11 +68,21 @@ impl Workspace {
 
     pub(crate) fn connections(&self) -> Vec<Arc<Connection>> {
         let members = self.members.read();
-        members.peers.values().filter_map(Peer::connection).cloned().collect()
+        members
+            .peers
+            .values()
+            .filter_map(Peer::connection)
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn connection_count(&self) -> usize {
-        self.members.read().peers.values().filter(|peer| peer.connection().is_some()).count()
+        self.members
+            .read()
+            .peers
+            .values()
+            .filter(|peer| peer.connection().is_some())
+            .count()
     }
 
     /// Sends an encoded event to every connection that subscribed to its type.
