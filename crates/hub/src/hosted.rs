@@ -16,6 +16,7 @@ use hypha_rpc::{
     Value,
 };
 use hypha_wire::frame::{self, CallerContext};
+use hypha_wire::transfer::ReassemblyLimits;
 
 use crate::admin::AdminService;
 use crate::auth::UserInfo;
@@ -33,9 +34,12 @@ use crate::workspace::Peer;
 /// What clients can make a hosted peer hold. Its functions take small arguments.
 const LIMITS: PeerLimits = PeerLimits {
     running_calls: 65_536,
-    transfer_bytes_per_sender: 64 << 20,
-    transfers_per_sender: 32,
-    transfer_bytes: 512 << 20,
+    transfers: ReassemblyLimits {
+        sender_bytes: 64 << 20,
+        sender_transfers: 32,
+        total_bytes: 512 << 20,
+        idle: Duration::from_secs(300),
+    },
 };
 
 /// One hosted peer.

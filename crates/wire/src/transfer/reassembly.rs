@@ -23,9 +23,9 @@ pub struct ReassemblyLimits {
 impl Default for ReassemblyLimits {
     fn default() -> Self {
         ReassemblyLimits {
-            sender_bytes: 1 << 30,
+            sender_bytes: 2 << 30,
             sender_transfers: 64,
-            total_bytes: 2 << 30,
+            total_bytes: 4 << 30,
             idle: Duration::from_secs(300),
         }
     }
