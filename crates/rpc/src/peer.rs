@@ -99,7 +99,7 @@ impl Peer {
             address: Arc::from(config.address()),
             link,
             server: RwLock::new(server),
-            sessions: Sessions::new(),
+            sessions: Sessions::new(config.limits.kept_sessions_per_caller),
             registry: Registry::default(),
             transfers: Mutex::new(Reassembly::new(config.limits.transfers)),
             reply_keys: Mutex::default(),

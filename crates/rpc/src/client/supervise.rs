@@ -215,14 +215,17 @@ impl Inner {
     fn handle_events(&self) {
         let (peer, own) = (self.peer.clone(), self.peer.config().workspace.clone());
         self.peer.on("client_disconnected", move |event| {
+            if !event.is_from_hub() {
+                return;
+            }
             if let Some(address) = event.data().and_then(|data| gone_client(data, &own)) {
                 peer.client_gone(&address);
             }
         });
-        let (peer, exit) = (self.peer.clone(), self.exit.clone());
+        let exit = self.exit.clone();
         self.peer.on("force-exit", move |event: &Event| {
             // Only the hub may send a client away, not another client.
-            if event.from.is_some() && event.from.as_deref() == peer.manager_address().as_deref() {
+            if event.is_from_hub() {
                 let reason = event
                     .get("reason")
                     .and_then(Value::as_str)

@@ -12,6 +12,8 @@ pub struct PeerLimits {
     /// Calls from others that run at the same time, not counting those that answer at once. Past it a call is refused
     /// as overloaded.
     pub running_calls: usize,
+    /// Results with functions in them that one caller may hold at a time; past it the oldest are forgotten.
+    pub kept_sessions_per_caller: usize,
     /// Bounds on unfinished chunked messages.
     pub transfers: ReassemblyLimits,
 }
@@ -20,6 +22,7 @@ impl Default for PeerLimits {
     fn default() -> Self {
         Self {
             running_calls: 16_384,
+            kept_sessions_per_caller: 4096,
             transfers: ReassemblyLimits::default(),
         }
     }

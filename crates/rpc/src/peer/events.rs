@@ -33,6 +33,12 @@ impl Event {
         }
     }
 
+    /// Does it come from the hub, or from this peer itself? The hub stamps what clients send with their address, so no
+    /// client can send such an event.
+    pub fn is_from_hub(&self) -> bool {
+        is_hub(self.from.as_deref())
+    }
+
     /// The field `data`.
     pub fn data(&self) -> Option<&Value> {
         self.get("data")
@@ -45,6 +51,11 @@ impl Event {
             .find(|(key, _)| key == name)
             .map(|(_, value)| value)
     }
+}
+
+/// Is this the sender of the hub's own messages: nobody, or an address in the workspace `*`?
+pub(super) fn is_hub(from: Option<&str>) -> bool {
+    from.is_none_or(|from| from.starts_with("*/"))
 }
 
 /// Identifies a handler, to take it off again.

@@ -8,6 +8,7 @@ use hypha_wire::message::{Message, Payload, PromiseSpec};
 use hypha_wire::{Limits, Value};
 
 use super::builtin::BuiltIn;
+use super::events::is_hub;
 use super::serve::{Callee, Reply};
 use super::session::{Lookup, SessionId};
 use super::{Event, Peer, qualify, workspace_of};
@@ -46,7 +47,7 @@ impl Peer {
     async fn dispatch(&self, message: Message, sender: Option<Extension>) {
         match message.kind.as_str() {
             "method" => self.on_method(message, sender).await,
-            "peer_not_found" => self.on_peer_not_found(&message),
+            "peer_not_found" if is_hub(message.from.as_deref()) => self.on_peer_not_found(&message),
             _ => {
                 let Message {
                     kind,

@@ -3,8 +3,11 @@
 //! A session has a target, the only peer that may reach into it. It holds the waiter of a pending call, functions
 //! that the target may call (callbacks among the arguments, or functions inside a result), or both. Its id is
 //! unguessable, so that knowing the address of a peer is not enough to reach its sessions even by mistake.
+//!
+//! Sessions that nobody waits for end when they have not been used for long, or when there are too many of them for
+//! one target: then the oldest goes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,13 +75,19 @@ pub(crate) struct Sessions(Mutex<Table>);
 
 struct Table {
     sessions: HashMap<SessionId, Session>,
+    /// The sessions without a waiter, by target, oldest first. Some may be gone already.
+    kept: HashMap<Arc<str>, VecDeque<SessionId>>,
+    max_kept: usize,
     next_sweep: Instant,
 }
 
 impl Sessions {
-    pub(crate) fn new() -> Self {
+    /// No sessions yet; at most `max_kept` without a waiter for each target.
+    pub(crate) fn new(max_kept: usize) -> Self {
         Self(Mutex::new(Table {
             sessions: HashMap::new(),
+            kept: HashMap::new(),
+            max_kept,
             next_sweep: Instant::now() + SWEEP_EVERY,
         }))
     }
@@ -102,7 +111,7 @@ impl Sessions {
     ) -> SessionId {
         let now = Instant::now();
         let mut table = self.0.lock();
-        let expired = table.sweep(now);
+        let mut expired = table.sweep(now);
         let id = loop {
             let id = SessionId(rand::random());
             if !table.sessions.contains_key(&id) {
@@ -111,6 +120,9 @@ impl Sessions {
         };
         if let Some(owner) = owner.and_then(|owner| table.sessions.get_mut(&owner)) {
             owner.children.push(id);
+        }
+        if waiter.is_none() {
+            expired.append(&mut table.keep(id, &target));
         }
         let session = Session {
             target,
@@ -254,6 +266,7 @@ impl Sessions {
     /// Removes all sessions whose target is chosen, failing the calls that wait.
     pub(crate) fn fail(&self, chosen: impl Fn(&str) -> bool, error: impl Fn(&str) -> Error) {
         let mut table = self.0.lock();
+        table.kept.retain(|target, _| !chosen(target));
         let ids: Vec<SessionId> = table
             .sessions
             .iter()
@@ -288,12 +301,38 @@ impl Table {
         removed
     }
 
+    /// Notes a session without a waiter; takes out the oldest one of the target if there are too many.
+    fn keep(&mut self, id: SessionId, target: &Arc<str>) -> Vec<Session> {
+        let sessions = &self.sessions;
+        let kept = self.kept.entry(Arc::clone(target)).or_default();
+        if kept.len() >= self.max_kept {
+            kept.retain(|id| sessions.contains_key(id));
+        }
+        let oldest = if kept.len() >= self.max_kept {
+            kept.pop_front()
+        } else {
+            None
+        };
+        kept.push_back(id);
+        oldest.map_or_else(Vec::new, |oldest| self.take(oldest))
+    }
+
     /// Takes out the sessions that nobody waits for and nobody has used for long, if it is time to look.
     fn sweep(&mut self, now: Instant) -> Vec<Session> {
         if now < self.next_sweep {
             return Vec::new();
         }
         self.next_sweep = now + SWEEP_EVERY;
+        let expired = self.expire(now);
+        let sessions = &self.sessions;
+        self.kept.retain(|_, kept| {
+            kept.retain(|id| sessions.contains_key(id));
+            !kept.is_empty()
+        });
+        expired
+    }
+
+    fn expire(&mut self, now: Instant) -> Vec<Session> {
         self.sessions
             .extract_if(|_, session| session.waiter.is_none() && now - session.last_alive > IDLE_TTL)
             .map(|(_, session)| session)
@@ -320,7 +359,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn idle_sessions_go_and_pending_ones_stay() {
-        let sessions = Sessions::new();
+        let sessions = Sessions::new(100);
         let target: Arc<str> = Arc::from("ws/c");
         let idle = sessions.open(Arc::clone(&target), None);
         let key = sessions.add_object(idle, Some("f"), function());
@@ -340,8 +379,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn too_many_for_one_target_push_out_the_oldest() {
+        let sessions = Sessions::new(2);
+        let (a, b): (Arc<str>, Arc<str>) = (Arc::from("ws/a"), Arc::from("ws/b"));
+        let of_b = sessions.open(b, None);
+        let of_a: Vec<SessionId> = (0..3).map(|_| sessions.open(Arc::clone(&a), None)).collect();
+        assert!(!sessions.contains(of_a[0]));
+        assert!(sessions.contains(of_a[1]) && sessions.contains(of_a[2]) && sessions.contains(of_b));
+        sessions.remove(of_a[2]);
+        sessions.open(a, None);
+        assert!(sessions.contains(of_a[1]), "those that are gone do not count");
+    }
+
+    #[tokio::test]
     async fn only_the_target_reaches_in_and_children_die_with_their_owner() {
-        let sessions = Sessions::new();
+        let sessions = Sessions::new(100);
         let target: Arc<str> = Arc::from("ws/c");
         let (id, mut receiver) = sessions.open_pending(Arc::clone(&target));
         let child = sessions.open(target, Some(id));
