@@ -200,9 +200,9 @@ impl Inbound for Client {
             } else {
                 self.hub.control(connection, text);
             }
-            return Ok(None);
+        } else {
+            self.hub.route(connection, &message.into_payload().into())?;
         }
-        self.hub.route(connection, &message.into_payload().into())?;
         let wait = self.throttle.take(Instant::now);
         if wait.is_some() {
             self.hub.metrics().throttled.increment(1);

@@ -32,15 +32,18 @@ use crate::router::not_connected;
 use crate::workspace::Peer;
 
 /// What clients can make a hosted peer hold. Its functions take small arguments.
-const LIMITS: PeerLimits = PeerLimits {
-    running_calls: 65_536,
-    transfers: ReassemblyLimits {
-        sender_bytes: 64 << 20,
-        sender_transfers: 32,
-        total_bytes: 512 << 20,
-        idle: Duration::from_secs(300),
-    },
-};
+fn limits() -> PeerLimits {
+    PeerLimits {
+        running_calls: 65_536,
+        transfers: ReassemblyLimits {
+            sender_bytes: 64 << 20,
+            sender_transfers: 32,
+            total_bytes: 512 << 20,
+            idle: Duration::from_secs(300),
+        },
+        ..PeerLimits::default()
+    }
+}
 
 /// One hosted peer.
 pub(crate) struct Hosted {
@@ -74,7 +77,7 @@ impl Hosted {
         let config = PeerConfig {
             server_base_url: hub.options().public_base_url.clone(),
             manager: Some(format!("*/{}", hub.options().manager_id())),
-            limits: LIMITS,
+            limits: limits(),
             ..PeerConfig::new(workspace.as_str(), client.as_str())
         };
         let hosted = Arc::new(Self {

@@ -327,10 +327,9 @@ impl Hub {
         }
     }
 
-    /// The one clean-up of a connection, however it ended.
+    /// The one clean-up of a connection, however it ended. Whoever comes second finds nothing to do.
     pub(crate) fn disconnected(&self, connection: &Arc<Connection>) {
         connection.outbox.finish();
-        self.metrics().closed.increment(1);
         let workspace = &connection.workspace;
         let was_current = {
             let mut members = workspace.members.write();
@@ -343,6 +342,7 @@ impl Hub {
             }
         };
         if was_current {
+            self.metrics().closed.increment(1);
             self.remove_client(workspace, connection.client.as_str());
             reject_pending(connection);
             for hosted in self.hosted() {

@@ -141,7 +141,11 @@ impl Hub {
                 target.pending.answered(&from.address, session);
             }
             let text = match error {
-                PushError::Full => format!("RuntimeError: Target peer {} is overloaded", target.address),
+                PushError::Full => {
+                    // Its socket may hang for a while yet; those who wait for its answers need not.
+                    self.disconnected(target);
+                    format!("RuntimeError: Target peer {} is overloaded", target.address)
+                }
                 PushError::Closed => not_connected(&target.address),
             };
             self.refuse(from, header, &text);
