@@ -77,7 +77,7 @@ def main() -> None:
         assert far.stdout.readline().strip() == "namespace"
         sh("ip", "link", "add", "veth-server", "type", "veth", "peer", "name", "veth-client", "netns", str(far.pid))
         sh("ip", "address", "add", f"{SERVER_SIDE}/24", "dev", "veth-server")
-            sh("ip", "link", "set", "veth-server", "up")
+        sh("ip", "link", "set", "veth-server", "up")
         server = subprocess.Popen(command, stdout=sys.stderr, stderr=sys.stderr)
         wait_for_server(port)
         far.stdin.write("go\n")

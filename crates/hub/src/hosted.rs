@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -161,7 +161,7 @@ impl Hosted {
     /// Most messages are handled at once; the others go on as tasks.
     fn run(&self, work: impl Future<Output = ()> + Send + 'static) {
         let mut work: BoxFuture<'static, ()> = Box::pin(work);
-        if let Poll::Pending = work.as_mut().poll(&mut Context::from_waker(noop_waker_ref())) {
+        if work.as_mut().poll(&mut Context::from_waker(noop_waker_ref())).is_pending() {
             self.hub.tasks().spawn(work);
         }
     }

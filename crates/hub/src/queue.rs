@@ -22,7 +22,9 @@ const MAX_QUEUES: usize = 10_000;
 
 /// The queues of all workspaces.
 #[derive(Default)]
-pub(crate) struct Queues(Mutex<HashMap<Box<str>, HashMap<Box<str>, Arc<Queue>>>>);
+pub(crate) struct Queues(Mutex<HashMap<Box<str>, QueuesByName>>);
+
+type QueuesByName = HashMap<Box<str>, Arc<Queue>>;
 
 #[derive(Default)]
 struct Queue {

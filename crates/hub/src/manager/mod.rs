@@ -70,6 +70,7 @@ impl Manager {
     require_context,
     customize = describe_server
 )]
+#[expect(clippy::too_many_arguments, reason = "the parameters are the protocol's")]
 impl Manager {
     /// Answer with the data that was sent, to test the connection.
     pub async fn echo(&self, ctx: &CallContext, data: Value) -> Result<Value> {

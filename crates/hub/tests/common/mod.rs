@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -169,10 +169,8 @@ impl Client {
     /// The next frame that has arrived, if any.
     pub fn next(&mut self) -> Option<Frame> {
         let mut batch = VecDeque::new();
-        if let Poll::Ready(_) = self
-            .outbox
-            .poll_take(&mut Context::from_waker(noop_waker_ref()), &mut batch)
-        {
+        let mut context = Context::from_waker(noop_waker_ref());
+        if self.outbox.poll_take(&mut context, &mut batch).is_ready() {
             for bytes in batch {
                 self.outbox.written(bytes.len());
                 self.bytes.extend_from_slice(&bytes);
