@@ -1,0 +1,50 @@
+//! The flags of the server that have an effect. Their defaults are in [`settings`](super::settings), because a flag
+//! that is left out may still be set by the environment.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Flags of `hypha serve`. Each can also be given as an environment variable: `HYPHA_` and its name in capitals, as in
+/// `HYPHA_PUBLIC_BASE_URL`.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Flags {
+    /// Address to listen on; 0.0.0.0 for all [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS", help_heading = "Network")]
+    pub(crate) host: Option<String>,
+    /// Port to listen on; 0 for any free one [default: 9527]
+    #[arg(long, value_name = "PORT", help_heading = "Network")]
+    pub(crate) port: Option<u16>,
+    /// Prefix of all routes, as in /my/engine [default: /]
+    #[arg(long, value_name = "PATH", help_heading = "Network")]
+    pub(crate) base_path: Option<String>,
+    /// URL under which users reach the server, including the base path [default: the address it listens on]
+    #[arg(long, value_name = "URL", help_heading = "Network")]
+    pub(crate) public_base_url: Option<String>,
+    /// Name of this server among its replicas [default: made up once and kept with the data]
+    #[arg(long, value_name = "ID", help_heading = "Network")]
+    pub(crate) server_id: Option<String>,
+    /// Redis that several servers share; not supported yet
+    #[arg(long, value_name = "URI", help_heading = "Network")]
+    pub(crate) redis_uri: Option<String>,
+    /// Forget at start what is in Redis
+    #[arg(long, help_heading = "Network")]
+    pub(crate) reset_redis: bool,
+    /// Text that clients print when they connect
+    #[arg(long, value_name = "TEXT", help_heading = "Network")]
+    pub(crate) announcement: Option<String>,
+
+    /// Secret that makes its bearer the administrator: at least 32 random characters
+    #[arg(long, value_name = "TOKEN", help_heading = "Security")]
+    pub(crate) root_token: Option<String>,
+
+    /// Folder for what must survive a restart [default: the platform's folder for data]
+    #[arg(long, value_name = "FOLDER", help_heading = "Data")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Database instead of the one in the data folder: a path, or sqlite:///<path>
+    #[arg(long, value_name = "URI", help_heading = "Data", conflicts_with = "data_dir")]
+    pub(crate) database_uri: Option<String>,
+    /// Keep everything in memory and forget it at exit
+    #[arg(long, help_heading = "Data", conflicts_with_all = ["data_dir", "database_uri"])]
+    pub(crate) ephemeral: bool,
+}

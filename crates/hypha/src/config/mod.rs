@@ -1,0 +1,21 @@
+//! What the server runs with: flags over environment over defaults, merged once at the start.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`env`] | the environment, as one value |
+//! | [`flags`] | the flags that have an effect |
+//! | [`inert`] | the original's flags and variables that have none, and why |
+//! | [`merge`] | the environment's values for flags that the command line leaves out |
+//! | [`suggest`] | the nearest name to one that does not exist |
+//! | [`mask`] | what may be shown of a secret |
+//! | [`numbers`] | the limits that have a variable and no flag |
+//! | [`settings`] | all of it, checked |
+
+pub(crate) mod env;
+pub(crate) mod flags;
+pub(crate) mod inert;
+pub(crate) mod mask;
+pub(crate) mod merge;
+pub(crate) mod numbers;
+pub(crate) mod settings;
+pub(crate) mod suggest;

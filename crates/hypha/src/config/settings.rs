@@ -1,0 +1,377 @@
+//! What a server runs with, checked. Made from flags and variables; used to start it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use directories::ProjectDirs;
+use hypha_hub::Options;
+use hypha_hub::auth::{RootToken, TokenOptions};
+use hypha_hub::ids::ClientId;
+
+use super::env::Env;
+use super::flags::Flags;
+use super::{mask, numbers};
+
+/// Shortest signing secret, in bytes, that is taken without a warning: that of the hash it is for.
+const SECRET_LEN: usize = 32;
+
+/// Where durable state is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Storage {
+    /// In memory.
+    Ephemeral,
+    /// In the file [`DATABASE`](Self::DATABASE) of a folder.
+    Folder(PathBuf),
+    /// In the database of this URI.
+    Database(String),
+}
+
+impl Storage {
+    /// Name of the database file in a data folder.
+    pub(crate) const DATABASE: &str = "hypha.db";
+}
+
+/// Everything that is decided before a server starts.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Name or address to listen on.
+    pub(crate) host: String,
+    /// Port; 0 for a free one.
+    pub(crate) port: u16,
+    /// Prefix of all routes: empty, or `/a/b`.
+    pub(crate) base_path: String,
+    /// URL for users, without a slash at the end; by default it follows from the address.
+    pub(crate) public_base_url: Option<String>,
+    /// Identity among replicas; by default one is kept in the store.
+    pub(crate) server_id: Option<String>,
+    /// Accepted as the administrator's.
+    pub(crate) root_token: Option<RootToken>,
+    /// Where durable state is.
+    pub(crate) storage: Storage,
+    /// The secret that signs tokens; by default one is kept in the store.
+    pub(crate) jwt_secret: Option<String>,
+    /// The constants of tokens; the secret in it is a placeholder.
+    pub(crate) tokens: TokenOptions,
+    /// What the hub can be told as it is.
+    pub(crate) hub: Options,
+}
+
+impl Settings {
+    /// Checks flags and variables. Also returns what to tell the user.
+    ///
+    /// # Errors
+    /// A value cannot be used; the error names it and says what was expected.
+    pub(crate) fn new(flags: Flags, env: &Env) -> Result<(Self, Vec<String>)> {
+        let mut warnings = Vec::new();
+        let mut hub = Options {
+            announcement: flags.announcement,
+            ..Options::default()
+        };
+        warnings.extend(numbers::apply(&mut hub, env));
+        check_redis(flags.redis_uri.as_deref())?;
+        if flags.reset_redis {
+            warnings.push("--reset-redis has no effect: without Redis there is nothing to forget".to_owned());
+        }
+        let root_token = flags
+            .root_token
+            .as_deref()
+            .map(RootToken::new)
+            .transpose()
+            .context("--root-token")?;
+        let jwt_secret = env
+            .get("HYPHA_JWT_SECRET")
+            .or_else(|| env.get("JWT_SECRET"))
+            .map(str::to_owned);
+        if jwt_secret
+            .as_ref()
+            .is_some_and(|secret| secret.len() < SECRET_LEN)
+        {
+            let text = "the JWT secret is shorter than 32 bytes and can be guessed; make one with `openssl rand -base64 48`";
+            warnings.push(text.to_owned());
+        }
+        let storage = match (flags.ephemeral, flags.database_uri, flags.data_dir) {
+            (true, _, _) => Storage::Ephemeral,
+            (false, Some(uri), _) => Storage::Database(uri),
+            (false, None, Some(folder)) => Storage::Folder(folder),
+            (false, None, None) => Storage::Folder(default_folder()?),
+        };
+        let settings = Self {
+            host: flags.host.unwrap_or_else(|| "127.0.0.1".into()),
+            port: flags.port.unwrap_or(9527),
+            base_path: base_path(flags.base_path.as_deref().unwrap_or("/"))?,
+            public_base_url: flags
+                .public_base_url
+                .as_deref()
+                .map(public_base_url)
+                .transpose()?,
+            server_id: flags.server_id.map(server_id).transpose()?,
+            root_token,
+            storage,
+            jwt_secret,
+            tokens: token_options(env),
+            hub,
+        };
+        Ok((settings, warnings))
+    }
+
+    /// Settings of a server that keeps nothing, on a free port of this machine.
+    pub(crate) fn ephemeral() -> Self {
+        Self {
+            host: "127.0.0.1".into(),
+            port: 0,
+            base_path: String::new(),
+            public_base_url: None,
+            server_id: None,
+            root_token: None,
+            storage: Storage::Ephemeral,
+            jwt_secret: None,
+            tokens: TokenOptions::new(""),
+            hub: Options::default(),
+        }
+    }
+
+    /// Names and values for the log, without secrets.
+    pub(crate) fn shown(&self) -> Vec<(&'static str, String)> {
+        let or =
+            |value: &Option<String>, otherwise: &str| value.clone().unwrap_or_else(|| otherwise.to_owned());
+        vec![
+            ("host", self.host.clone()),
+            ("port", self.port.to_string()),
+            (
+                "base_path",
+                if self.base_path.is_empty() {
+                    "/".into()
+                } else {
+                    self.base_path.clone()
+                },
+            ),
+            ("public_base_url", or(&self.public_base_url, "(from the address)")),
+            ("server_id", or(&self.server_id, "(kept with the data)")),
+            (
+                "root_token",
+                if self.root_token.is_some() {
+                    "***".into()
+                } else {
+                    "(none)".into()
+                },
+            ),
+            (
+                "jwt_secret",
+                if self.jwt_secret.is_some() {
+                    "***".into()
+                } else {
+                    "(kept with the data)".into()
+                },
+            ),
+            ("token_issuer", self.tokens.issuer.clone()),
+            ("token_audience", self.tokens.audience.clone()),
+            (
+                "storage",
+                match &self.storage {
+                    Storage::Ephemeral => "(memory)".into(),
+                    Storage::Folder(folder) => folder.display().to_string(),
+                    Storage::Database(uri) => mask::without_password(uri),
+                },
+            ),
+            ("limits", format!("{:?}", self.hub.limits)),
+        ]
+    }
+}
+
+/// The constants of tokens, as the environment says.
+pub(crate) fn token_options(env: &Env) -> TokenOptions {
+    let mut tokens = TokenOptions::new("");
+    for (variable, slot) in [
+        ("AUTH0_ISSUER", &mut tokens.issuer),
+        ("AUTH0_AUDIENCE", &mut tokens.audience),
+        ("AUTH0_NAMESPACE", &mut tokens.namespace),
+    ] {
+        if let Some(value) = env.get(variable) {
+            *slot = value.to_owned();
+        }
+    }
+    tokens
+}
+
+/// Where data goes when nobody says where.
+///
+/// # Errors
+/// There is no home folder.
+pub(crate) fn default_folder() -> Result<PathBuf> {
+    let folders = ProjectDirs::from("", "", "hypha").context(
+        "there is no home folder to keep data in; name a folder with --data-dir, or use --ephemeral",
+    )?;
+    Ok(folders.data_dir().to_owned())
+}
+
+fn check_redis(uri: Option<&str>) -> Result<()> {
+    let Some(uri) = uri else { return Ok(()) };
+    match uri.split_once("://").map(|(scheme, _)| scheme) {
+        Some("redis" | "rediss" | "unix") => {
+            bail!(
+                "--redis-uri: this version does not use Redis yet; start a single server, without this option"
+            )
+        }
+        _ => bail!(
+            "--redis-uri {}: expected redis://<host>:<port>/<number> or rediss://…; a single server needs no such option",
+            mask::without_password(uri)
+        ),
+    }
+}
+
+fn base_path(path: &str) -> Result<String> {
+    let inner = path.trim_matches('/');
+    let is_segment = |segment: &str| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
+        !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(plain)
+    };
+    if inner.is_empty() {
+        return Ok(String::new());
+    }
+    if !inner.split('/').all(is_segment) {
+        bail!("--base-path {path}: expected a path of letters, digits and - _ . ~, as in /my/engine");
+    }
+    Ok(format!("/{inner}"))
+}
+
+fn public_base_url(url: &str) -> Result<String> {
+    let is_url = ["http://", "https://"].iter().any(|scheme| {
+        url.strip_prefix(scheme)
+            .is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+    });
+    if !is_url || url.contains(|c: char| c.is_whitespace() || matches!(c, '?' | '#')) {
+        bail!("--public-base-url {url}: expected http(s)://<host>[:<port>][/<base path>]");
+    }
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+fn server_id(id: String) -> Result<String> {
+    // The id is part of the manager's client id.
+    if ClientId::parse(&format!("manager-{id}")).is_err() {
+        bail!("--server-id {id}: expected up to 120 letters, digits and _ . # -");
+    }
+    Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(flags: Flags) -> Result<Settings> {
+        Settings::new(
+            Flags {
+                ephemeral: true,
+                ..flags
+            },
+            &Env::default(),
+        )
+        .map(|(settings, _)| settings)
+    }
+
+    fn error(flags: Flags) -> String {
+        format!("{:#}", settings(flags).unwrap_err())
+    }
+
+    #[test]
+    fn defaults() {
+        let settings = settings(Flags::default()).unwrap();
+        assert_eq!(
+            (settings.host.as_str(), settings.port, settings.base_path.as_str()),
+            ("127.0.0.1", 9527, "")
+        );
+    }
+
+    #[test]
+    fn base_paths() {
+        for (given, expected) in [("/", ""), ("", ""), ("/my/engine/", "/my/engine"), ("x", "/x")] {
+            assert_eq!(base_path(given).unwrap(), expected);
+        }
+        for bad in ["/a//b", "/a b", "/../x", "/{id}", "/a?b"] {
+            assert!(base_path(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn public_base_urls() {
+        assert_eq!(
+            public_base_url("https://hypha.example.org/x/").unwrap(),
+            "https://hypha.example.org/x"
+        );
+        for bad in [
+            "hypha.example.org",
+            "ftp://x",
+            "http://",
+            "http:///x",
+            "http://a b",
+            "http://a?b",
+        ] {
+            assert!(public_base_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn redis_is_refused_loudly() {
+        for (uri, part) in [
+            ("redis://:hunter2@h:6379", "does not use Redis yet"),
+            ("rediss://h", "does not use Redis yet"),
+            ("reddis://u:hunter2@h", "expected redis://"),
+            ("/tmp/redis.db", "expected redis://"),
+        ] {
+            let text = error(Flags {
+                redis_uri: Some(uri.into()),
+                ..Flags::default()
+            });
+            assert!(text.contains(part) && !text.contains("hunter2"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_weak_root_token_stops_the_start() {
+        let text = |token: &str| {
+            error(Flags {
+                root_token: Some(token.into()),
+                ..Flags::default()
+            })
+        };
+        assert!(text("short").contains("Root token must be at least 32 characters long for security."));
+        let simple = text("q7Zk0vXn4wRb2yLm9sPf6uJd8eGhTaVi-admin");
+        assert!(
+            simple.contains("Root token appears to be too simple (contains 'admin')."),
+            "{simple}"
+        );
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        let flags = Flags {
+            root_token: Some("q7Zk0vXn4wRb2yLm9sPf6uJd8eGhTaVi".into()),
+            ..Flags::default()
+        };
+        let env = Env::of(&[("HYPHA_JWT_SECRET", "sesame")]);
+        let (settings, warnings) = Settings::new(
+            Flags {
+                ephemeral: true,
+                ..flags
+            },
+            &env,
+        )
+        .unwrap();
+        let shown = format!("{:?}{warnings:?}", settings.shown());
+        assert!(!shown.contains("q7Zk0") && !shown.contains("sesame"), "{shown}");
+        assert_eq!(warnings.len(), 1);
+    }
+
+    #[test]
+    fn ids_and_tokens() {
+        assert!(
+            error(Flags {
+                server_id: Some("a b".into()),
+                ..Flags::default()
+            })
+            .contains("--server-id a b")
+        );
+        let tokens = token_options(&Env::of(&[("AUTH0_ISSUER", "https://id.example.org/")]));
+        assert_eq!(tokens.issuer, "https://id.example.org/");
+        assert_eq!(tokens.namespace, TokenOptions::new("").namespace);
+    }
+}
