@@ -5,6 +5,7 @@
 //! | `options` | how to connect |
 //! | `handshake` | opening a connection |
 //! | `outbox` | the bounded queue to the socket, and back-pressure |
+//! | `tls` | encryption, for hubs behind `https://` |
 //! | `pump` | a connection while it lasts |
 //! | `supervise` | reconnecting, and telling the hub about this client's services again |
 //! | `manager` | the hub's workspace manager, typed |
@@ -18,6 +19,8 @@ mod outbox;
 mod pump;
 mod remote_service;
 mod supervise;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::fmt;
 use std::sync::Arc;

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::options::Connect;
 use crate::error::Error;
@@ -126,9 +127,7 @@ async fn attempt(
     let config = WebSocketConfig::default()
         .max_frame_size(Some(MAX_FRAME))
         .max_message_size(Some(MAX_FRAME));
-    // Small frames are batched by the writer, so nothing is gained by waiting for more of them in the kernel.
-    let connecting = connect_async_tls_with_config(request, Some(config), true, tls()?);
-    let (mut socket, _) = connecting.await.map_err(failed)?;
+    let mut socket = dial(request, config).await.map_err(failed)?;
 
     let token = options.token.as_deref().filter(|_| reconnection_token.is_none());
     let credentials = Credentials {
@@ -165,35 +164,23 @@ async fn attempt(
     Ok(Opened { socket, info, early })
 }
 
-/// Encryption with the certificates that browsers trust; used for `wss://` only.
+/// Opens the socket. Small frames are batched by the writer, so the kernel is told not to wait for more of them.
 #[cfg(feature = "tls")]
-fn tls() -> Result<Option<Connector>, Error> {
-    use std::sync::{Arc, OnceLock};
-
-    use rustls::{ClientConfig, RootCertStore};
-
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    if let Some(config) = CONFIG.get() {
-        return Ok(Some(Connector::Rustls(Arc::clone(config))));
-    }
-    let roots = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
-    // Named here, so that it does not depend on what else the program links.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Connect(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Some(Connector::Rustls(Arc::clone(
-        CONFIG.get_or_init(|| Arc::new(config)),
-    ))))
+async fn dial(request: Request, config: WebSocketConfig) -> Result<Socket, tungstenite::Error> {
+    let connector = super::tls::connector()?;
+    let dialled =
+        tokio_tungstenite::connect_async_tls_with_config(request, Some(config), true, Some(connector));
+    Ok(dialled.await?.0)
 }
 
+/// The same without encryption.
 #[cfg(not(feature = "tls"))]
-fn tls() -> Result<Option<Connector>, Error> {
-    Ok(None)
+async fn dial(request: Request, config: WebSocketConfig) -> Result<Socket, tungstenite::Error> {
+    Ok(
+        tokio_tungstenite::connect_async_with_config(request, Some(config), true)
+            .await?
+            .0,
+    )
 }
 
 fn read_answer(text: &str) -> Result<ConnectionInfo, Error> {
