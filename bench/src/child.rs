@@ -21,12 +21,11 @@ impl Running {
     /// If the program or the file is not there.
     pub(crate) fn start(mut command: Command, log: &Path) -> Result<Running> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
-        command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let program = command.get_program().to_owned();
-        let child = command.spawn().with_context(|| format!("start {}", program.display()))?;
+        let child = command
+            .spawn()
+            .with_context(|| format!("start {}", program.display()))?;
         Ok(Running { child })
     }
 
@@ -44,7 +43,9 @@ impl Running {
                 ticks += stat.utime + stat.stime;
             }
         }
-        Ok(Duration::from_secs_f64(ticks as f64 / procfs::ticks_per_second() as f64))
+        Ok(Duration::from_secs_f64(
+            ticks as f64 / procfs::ticks_per_second() as f64,
+        ))
     }
 
     /// Resident memory in bytes.
@@ -95,5 +96,7 @@ pub(crate) fn free_address() -> Result<SocketAddr> {
 pub(crate) fn own_cpu() -> Result<Duration> {
     let own = Process::myself()?.stat()?;
     let ticks = own.utime + own.stime;
-    Ok(Duration::from_secs_f64(ticks as f64 / procfs::ticks_per_second() as f64))
+    Ok(Duration::from_secs_f64(
+        ticks as f64 / procfs::ticks_per_second() as f64,
+    ))
 }

@@ -10,10 +10,10 @@ use hypha_wire::Value;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use crate::child::own_cpu;
-use crate::peer::Peer;
-use crate::server::{Kind, Server, WORKSPACE};
-use crate::socket::{Frame, Socket};
-use crate::template::{Session, Template, caller, resolved, session, session_of};
+use crate::line::{End, Line};
+use crate::server::Server;
+use crate::socket::Output;
+use crate::template::{Template, session};
 
 /// Bytes of the argument, and of the result.
 const DATA: usize = 64;
@@ -42,50 +42,35 @@ pub(crate) struct Throughput {
     pub(crate) generator: f64,
 }
 
-/// One client with what it may send.
-struct Line {
-    socket: Socket,
-    /// A caller's call of each service, or a service's answer to each caller.
-    templates: Vec<Template>,
-}
-
-/// Connects callers and services.
+/// Connects callers and services, in this order.
 async fn connect(server: &Server, shape: Shape) -> Result<(Vec<Line>, Vec<Line>)> {
-    let names = |kind: &str, count: usize| (0..count).map(|i| format!("{kind}-{i:03}")).collect::<Vec<_>>();
-    let (callers, services) = (names("caller", shape.callers), names("service", shape.services));
-    let data = || Value::Bytes(Bytes::from(vec![0x5a; DATA]));
-    let address = |client: &str| format!("{WORKSPACE}/{client}");
-    let prefix = |index: usize| match server.kind {
-        // The relay wants to know the receiver's index; there are fewer than 65,536.
-        Kind::Relay => (index as u16).to_be_bytes().to_vec(),
-        Kind::Ours | Kind::Original => Vec::new(),
+    let names = |kind: &str, count: usize| {
+        (0..count)
+            .map(move |i| format!("{kind}-{i:03}"))
+            .collect::<Vec<_>>()
     };
-    let mut lines = Vec::new();
-    for (index, name) in callers.iter().chain(&services).enumerate() {
-        let socket = match server.kind {
-            Kind::Relay => Socket::open(server.address, &format!("/{index}")).await?,
-            Kind::Ours | Kind::Original => {
-                let peer = Peer::connect(server.address, name, Some(WORKSPACE), Some(&server.token));
-                peer.await?.socket
-            }
-        };
-        let from = address(name);
-        let templates = if index < shape.callers {
-            let call = |(service, name): (usize, &String)| {
-                let prefix = prefix(shape.callers + service);
-                Template::call(&prefix, &from, &address(name), "services.echo.echo", vec![data()])
-            };
-            services.iter().enumerate().map(call).collect()
-        } else {
-            let answer = |(caller, name): (usize, &String)| {
-                Template::resolve(&prefix(caller), &from, &address(name), data())
-            };
-            callers.iter().enumerate().map(answer).collect()
-        };
-        lines.push(Line { socket, templates });
+    let names = [names("caller", shape.callers), names("service", shape.services)].concat();
+    let ends = names
+        .iter()
+        .enumerate()
+        .map(|(index, name)| End::new(server, index, name));
+    let ends: Vec<End> = ends.collect();
+    let (callers, services) = ends.split_at(shape.callers);
+    let data = || Value::Bytes(Bytes::from(vec![0x5a; DATA]));
+    let mut lines = (Vec::new(), Vec::new());
+    for caller in callers {
+        let calls = services
+            .iter()
+            .map(|service| caller.call(service, "services.echo.echo", vec![data()]));
+        lines.0.push(Line::open(server, caller, calls.collect()).await?);
     }
-    let services = lines.split_off(shape.callers);
-    Ok((lines, services))
+    for service in services {
+        let answers = callers.iter().map(|caller| service.resolve(caller, data()));
+        lines
+            .1
+            .push(Line::open(server, service, answers.collect()).await?);
+    }
+    Ok(lines)
 }
 
 /// Calls for `seconds`, after a warm-up of a fifth of that.
@@ -97,8 +82,10 @@ pub(crate) async fn throughput(server: &Server, shape: Shape, seconds: f64) -> R
     LocalSet::new()
         .run_until(async move {
             let answered = Rc::new(Cell::new(0));
-            let mut tasks: Vec<JoinHandle<Result<()>>> =
-                services.into_iter().map(|line| spawn_local(serve(line))).collect();
+            let mut tasks: Vec<JoinHandle<Result<()>>> = services
+                .into_iter()
+                .map(|line| spawn_local(line.serve()))
+                .collect();
             for (index, line) in callers.into_iter().enumerate() {
                 tasks.push(spawn_local(call(line, index, shape, answered.clone())));
             }
@@ -140,14 +127,16 @@ pub(crate) async fn round_trips(server: &Server, seconds: f64) -> Result<Vec<Dur
     let (mut line, service) = (callers.remove(0), services.remove(0));
     LocalSet::new()
         .run_until(async move {
-            let service = spawn_local(serve(service));
+            let service = spawn_local(service.serve());
             let mut times = Vec::new();
             let started = Instant::now();
             let mut number = 0;
             while started.elapsed().as_secs_f64() < seconds * 1.2 {
                 number += 1;
                 let sent = Instant::now();
-                line.socket.output.binary(line.templates[0].with(&session(0, number)));
+                line.socket
+                    .output
+                    .binary(line.templates[0].with(&session(0, number)));
                 line.socket.flush().await?;
                 while line.answers(|_, _| {}).await? == 0 {}
                 if started.elapsed().as_secs_f64() > seconds * 0.2 {
@@ -161,30 +150,11 @@ pub(crate) async fn round_trips(server: &Server, seconds: f64) -> Result<Vec<Dur
         .await
 }
 
-impl Line {
-    /// Waits for bytes; the number of answers that came with them. `each` gets the templates and the buffer to send from.
-    async fn answers(&mut self, mut each: impl FnMut(&mut [Template], &mut crate::socket::Output)) -> Result<usize> {
-        self.socket.fill().await?;
-        let Socket { input, output, .. } = &mut self.socket;
-        let mut count = 0;
-        while let Some(frame) = input.next(output)? {
-            let Frame::Binary(message) = frame else { continue };
-            if resolved(message).is_none() {
-                // A heartbeat of the original's kind would be no error, but the services here send none.
-                bail!("not an answer: {}", String::from_utf8_lossy(message));
-            }
-            count += 1;
-            each(&mut self.templates, output);
-        }
-        Ok(count)
-    }
-}
-
 /// A caller: replaces each answered call by a new one.
 async fn call(mut line: Line, index: usize, shape: Shape, answered: Rc<Cell<u64>>) -> Result<()> {
     let id = u16::try_from(index).context("too many callers")?;
     let mut number: u64 = 0;
-    let mut send = |templates: &mut [Template], output: &mut crate::socket::Output| {
+    let mut send = |templates: &mut [Template], output: &mut Output| {
         number += 1;
         let turn = if shape.spread { number as usize } else { 0 };
         let target = (index + turn) % templates.len();
@@ -197,20 +167,5 @@ async fn call(mut line: Line, index: usize, shape: Shape, answered: Rc<Cell<u64>
         line.socket.flush().await?;
         let count = line.answers(&mut send).await?;
         answered.set(answered.get() + count as u64);
-    }
-}
-
-/// A service: answers each call.
-async fn serve(mut line: Line) -> Result<()> {
-    loop {
-        line.socket.fill().await?;
-        let Socket { input, output, .. } = &mut line.socket;
-        while let Some(frame) = input.next(output)? {
-            let Frame::Binary(message) = frame else { continue };
-            let id: Session = session_of(message).context("a call with a session")?;
-            let template = caller(&id).and_then(|caller| line.templates.get_mut(caller));
-            output.binary(template.context("a caller")?.with(&id));
-        }
-        line.socket.flush().await?;
     }
 }

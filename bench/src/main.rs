@@ -4,9 +4,9 @@
 //! |---|---|
 //! | [`run`] | the settings of a run |
 //! | [`child`], [`server`] | the servers that are measured, as child processes |
-//! | [`socket`], [`mask`], [`template`], [`peer`], [`values`] | the raw clients |
+//! | [`socket`], [`mask`], [`template`], [`line`], [`peer`], [`values`] | the raw clients |
 //! | [`load`] | calls between raw clients |
-//! | [`routing`] .. | one module for each scenario |
+//! | [`startup`], [`routing`], [`cycles`], [`idle`], [`chunks`], [`registry`], [`storm`] | the scenarios |
 //! | [`report`] | the figures, beside what is wanted |
 //! | [`relay`] | the bare relay |
 
@@ -22,15 +22,22 @@ use crate::run::Run;
 use crate::server::Programs;
 
 mod child;
+mod chunks;
+mod cycles;
+mod idle;
+mod line;
 mod load;
 mod mask;
 mod peer;
+mod registry;
 mod relay;
 mod report;
 mod routing;
 mod run;
 mod server;
 mod socket;
+mod startup;
+mod storm;
 mod template;
 mod values;
 
@@ -104,11 +111,22 @@ async fn measure(arguments: Arguments) -> Result<()> {
         )*};
     }
     scenarios! {
+        "startup" => startup,
         "routing" => routing,
+        "cycles" => cycles,
+        "idle" => idle,
+        "chunks" => chunks,
+        "registry" => registry,
+        "storm" => storm,
     }
     let report = Report {
         date: output("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
-        command: if arguments.quick { "make bench BENCH=--quick" } else { "make bench" }.to_owned(),
+        command: if arguments.quick {
+            "make bench BENCH=--quick"
+        } else {
+            "make bench"
+        }
+        .to_owned(),
         machine: machine(),
         versions: versions(&run.programs),
         figures,
@@ -127,13 +145,17 @@ async fn measure(arguments: Arguments) -> Result<()> {
 /// What a program prints; empty if it cannot be run.
 fn output(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
-    output.map_or(String::new(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    output.map_or(String::new(), |output| {
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    })
 }
 
 fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = information.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = information
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     format!("{cores} cores ({})", model.map_or("unknown", |(_, model)| model))
 }
 

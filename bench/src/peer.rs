@@ -12,13 +12,27 @@ use hypha_wire::Value;
 use hypha_wire::codec::Limits;
 use hypha_wire::message::{Message, Payload, PromiseSpec};
 use hypha_wire::transfer::{Reassembly, ReassemblyLimits};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use crate::server::{Server, WORKSPACE};
 use crate::socket::{Frame, Socket};
 use crate::values::{registration, service};
 
 /// Longest wait for the answer to one call.
 const CALL: Duration = Duration::from_secs(120);
+
+/// What a client says first.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Hello<'a> {
+    /// Its id.
+    pub(crate) client_id: &'a str,
+    /// The workspace to join; an own one if there is none.
+    pub(crate) workspace: Option<&'a str>,
+    /// Without one, the client is anonymous.
+    pub(crate) token: Option<&'a str>,
+    /// Of an earlier connection.
+    pub(crate) reconnection_token: Option<&'a str>,
+}
 
 /// What the server says when the handshake is done.
 #[derive(Clone, Debug, Deserialize)]
@@ -29,6 +43,8 @@ pub(crate) struct Info {
     pub(crate) client_id: String,
     /// The manager's client id, without `*/`.
     pub(crate) manager_id: String,
+    /// Lets this client back in after a lost connection.
+    pub(crate) reconnection_token: String,
 }
 
 /// A connected client.
@@ -50,21 +66,27 @@ struct Answer {
 }
 
 impl Peer {
+    /// Connects to the workspace of the measurements.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub(crate) async fn join(server: &Server, client_id: &str) -> Result<Peer> {
+        let hello = Hello {
+            client_id,
+            workspace: Some(WORKSPACE),
+            token: Some(&server.token),
+            reconnection_token: None,
+        };
+        Peer::connect(server.address, hello).await
+    }
+
     /// Connects and performs the handshake.
     ///
     /// # Errors
     /// If the server refuses.
-    pub(crate) async fn connect(
-        address: SocketAddr,
-        client_id: &str,
-        workspace: Option<&str>,
-        token: Option<&str>,
-    ) -> Result<Peer> {
+    pub(crate) async fn connect(address: SocketAddr, hello: Hello<'_>) -> Result<Peer> {
         let mut socket = Socket::open(address, "/ws").await?;
-        let hello = serde_json::json!({
-            "client_id": client_id, "workspace": workspace, "token": token, "reconnection_token": null,
-        });
-        socket.output.text(&hello.to_string());
+        socket.output.text(&serde_json::to_string(&hello)?);
         socket.flush().await?;
         loop {
             socket.fill().await?;
@@ -136,7 +158,8 @@ impl Peer {
     /// # Errors
     /// The error the manager answered, or a lost connection.
     pub(crate) async fn introduce(&mut self) -> Result<()> {
-        self.manager("built-in.get_service", vec!["default".into()]).await?;
+        self.manager("built-in.get_service", vec!["default".into()])
+            .await?;
         self.register("built-in", "public").await
     }
 
@@ -149,8 +172,20 @@ impl Peer {
         self.manager("register_service", vec![record]).await.map(|_| ())
     }
 
+    /// Registers `count` services, named `s0`, `s1`, ...
+    ///
+    /// # Errors
+    /// The error the manager answered, or a lost connection.
+    pub(crate) async fn register_many(&mut self, count: usize, visibility: &str) -> Result<()> {
+        let address = self.address();
+        let record = |index: usize| vec![registration(&address, &format!("s{index}"), visibility)];
+        self.manager_each("register_service", count, 16, record)
+            .await
+            .map(|_| ())
+    }
+
     /// Answers whatever comes until the connection ends.
-    pub(crate) async fn answer_forever(mut self) {
+    pub(crate) async fn answer(&mut self) {
         while self.receive().await.is_ok() {}
     }
 
@@ -172,10 +207,15 @@ impl Peer {
         let mut messages = Vec::new();
         while let Some(frame) = self.socket.input.next(&mut self.socket.output)? {
             if let Frame::Binary(bytes) = frame {
-                messages.push(Message::decode(&Bytes::copy_from_slice(bytes), &Limits::default())?);
+                messages.push(Message::decode(
+                    &Bytes::copy_from_slice(bytes),
+                    &Limits::default(),
+                )?);
             }
         }
-        let answers = messages.into_iter().filter_map(|message| self.dispatch(message).transpose());
+        let answers = messages
+            .into_iter()
+            .filter_map(|message| self.dispatch(message).transpose());
         let answers = answers.collect::<Result<Vec<_>>>()?;
         self.socket.flush().await?;
         Ok(answers)
@@ -216,7 +256,10 @@ impl Peer {
         let mut joined = None;
         let result = match function.strip_prefix("built-in.") {
             Some("ping") => "pong".into(),
-            Some("get_service") => service(&self.address(), text.rsplit([':', '/']).next().unwrap_or_default()),
+            Some("get_service") => service(
+                &self.address(),
+                text.rsplit([':', '/']).next().unwrap_or_default(),
+            ),
             Some("message_cache.create") => {
                 self.transfers.create(&sender, text, true, now)?;
                 Value::Nil
@@ -224,7 +267,8 @@ impl Peer {
             Some("message_cache.set") => {
                 let (index, data) = (argument(1), argument(2));
                 let data = data.as_bytes().context("a chunk")?.clone();
-                self.transfers.set(&sender, text, index.as_u64().context("an index")?, data, now)?;
+                self.transfers
+                    .set(&sender, text, index.as_u64().context("an index")?, data, now)?;
                 Value::Nil
             }
             Some("message_cache.process") => {

@@ -97,7 +97,10 @@ impl Peer {
 
 impl Relay {
     fn remove(&mut self, slot: usize) {
-        if let Some(Peer { index: Some(index), .. }) = self.peers[slot].take() {
+        if let Some(Peer {
+            index: Some(index), ..
+        }) = self.peers[slot].take()
+        {
             self.slots[index] = None;
         }
     }
@@ -147,7 +150,10 @@ impl Relay {
             return Ok(());
         }
         let path = request.split(' ').nth(1).unwrap_or_default();
-        let index: usize = path.trim_start_matches('/').parse().context("index of the client")?;
+        let index: usize = path
+            .trim_start_matches('/')
+            .parse()
+            .context("index of the client")?;
         let key = request
             .lines()
             .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "));

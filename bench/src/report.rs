@@ -107,8 +107,10 @@ impl Figure {
             self.name.clone(),
             format!("{} {}", number(self.ours), self.unit),
             self.against.to_owned(),
-            self.reference.map_or("-".to_owned(), |value| format!("{} {}", number(value), self.unit)),
-            self.ratio().map_or("-".to_owned(), |ratio| format!("{}x", number(ratio))),
+            self.reference
+                .map_or("-".to_owned(), |value| format!("{} {}", number(value), self.unit)),
+            self.ratio()
+                .map_or("-".to_owned(), |ratio| format!("{}x", number(ratio))),
             self.wanted(),
             reached.to_owned(),
         ]
@@ -182,11 +184,26 @@ mod tests {
 
     #[test]
     fn ratios_say_how_many_times_better() {
-        assert_eq!(figure(2.0, Better::Lower, Goal::TimesBetter(30.0)).reached(), Some(true));
-        assert_eq!(figure(3.0, Better::Lower, Goal::TimesBetter(30.0)).reached(), Some(false));
-        assert_eq!(figure(1800.0, Better::Higher, Goal::TimesBetter(30.0)).reached(), Some(true));
-        assert_eq!(figure(90.0, Better::Lower, Goal::AtMostTimes(1.4)).reached(), Some(false));
-        assert_eq!(figure(90.0, Better::Lower, Goal::AtMost(100.0)).reached(), Some(true));
+        assert_eq!(
+            figure(2.0, Better::Lower, Goal::TimesBetter(30.0)).reached(),
+            Some(true)
+        );
+        assert_eq!(
+            figure(3.0, Better::Lower, Goal::TimesBetter(30.0)).reached(),
+            Some(false)
+        );
+        assert_eq!(
+            figure(1800.0, Better::Higher, Goal::TimesBetter(30.0)).reached(),
+            Some(true)
+        );
+        assert_eq!(
+            figure(90.0, Better::Lower, Goal::AtMostTimes(1.4)).reached(),
+            Some(false)
+        );
+        assert_eq!(
+            figure(90.0, Better::Lower, Goal::AtMost(100.0)).reached(),
+            Some(true)
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::load::{Shape, Throughput, round_trips, throughput};
 use crate::report::{Better, Figure, Goal};
 use crate::run::Run;
-use crate::server::{Kind, Server};
+use crate::server::Kind;
 
 /// Callers of each load; there are up to eight services, one for each caller.
 const CALLERS: [usize; 3] = [1, 8, 64];
@@ -61,7 +61,13 @@ pub(crate) async fn measure(run: &Run) -> Result<Vec<Figure>> {
             continue;
         };
         let named = index == 1;
-        let mut add = |what: &str, unit, against, better, goal, pick: fn(Throughput) -> f64, other: Option<Throughput>| {
+        let mut add = |what: &str,
+                       unit,
+                       against,
+                       better,
+                       goal,
+                       pick: fn(Throughput) -> f64,
+                       other: Option<Throughput>| {
             figures.push(Figure {
                 name: format!("{what}, {name}"),
                 unit,
@@ -74,11 +80,43 @@ pub(crate) async fn measure(run: &Run) -> Result<Vec<Figure>> {
         };
         let goal = |goal| if named { goal } else { Goal::Told };
         let cpu = "CPU per routed message";
-        add(cpu, "us", "original", Better::Lower, goal(Goal::TimesBetter(30.0)), |l| l.cpu, original);
-        add(cpu, "us", "relay", Better::Lower, goal(Goal::AtMostTimes(4.0)), |l| l.cpu, relay);
+        add(
+            cpu,
+            "us",
+            "original",
+            Better::Lower,
+            goal(Goal::TimesBetter(30.0)),
+            |l| l.cpu,
+            original,
+        );
+        add(
+            cpu,
+            "us",
+            "relay",
+            Better::Lower,
+            goal(Goal::AtMostTimes(4.0)),
+            |l| l.cpu,
+            relay,
+        );
         let calls = "routed calls per second";
-        add(calls, "/s", "original", Better::Higher, Goal::TimesBetter(30.0), |l| l.calls, original);
-        add(calls, "/s", "relay", Better::Higher, Goal::Told, |l| l.calls, relay);
+        add(
+            calls,
+            "/s",
+            "original",
+            Better::Higher,
+            Goal::TimesBetter(30.0),
+            |l| l.calls,
+            original,
+        );
+        add(
+            calls,
+            "/s",
+            "relay",
+            Better::Higher,
+            Goal::Told,
+            |l| l.calls,
+            relay,
+        );
     }
     for (percent, goal) in [(50, Goal::AtMostTimes(1.4)), (99, Goal::Told)] {
         let at = |times: &Option<Vec<Duration>>| {

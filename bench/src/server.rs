@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::child::{Running, free_address};
-use crate::peer::Peer;
+use crate::peer::{Hello, Peer};
 use crate::values::map;
 
 /// 64 characters, so that the strength rule of the original does not look at its words.
@@ -71,6 +71,8 @@ pub(crate) struct Server {
     pub(crate) process: Running,
     /// A token for [`WORKSPACE`] with all permissions; empty for the relay.
     pub(crate) token: String,
+    /// Time from starting the process to the first answer of the readiness probe.
+    pub(crate) ready_after: Duration,
     programs: Programs,
     redis: Option<(Running, SocketAddr)>,
     folder: TempDir,
@@ -100,18 +102,27 @@ impl Server {
             Kind::Ours | Kind::Relay => None,
         };
         let address = free_address()?;
-        let command = command(kind, programs, address, folder.path(), redis.as_ref().map(|(_, address)| *address));
+        let command = command(
+            kind,
+            programs,
+            address,
+            folder.path(),
+            redis.as_ref().map(|(_, address)| *address),
+        );
+        let started = Instant::now();
         let process = Running::start(command, &folder.path().join("server.log"))?;
         let mut server = Server {
             kind,
             address,
             process,
             token: String::new(),
+            ready_after: Duration::ZERO,
             programs: programs.clone(),
             redis,
             folder,
         };
         server.wait_until_ready().await?;
+        server.ready_after = started.elapsed();
         Ok(server)
     }
 
@@ -143,14 +154,26 @@ impl Server {
             if !self.process.alive() || started.elapsed() > START {
                 let log = std::fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default();
                 let end = log.len().saturating_sub(2_000);
-                bail!("{:?} did not get ready:\n{}", self.kind, log.get(end..).unwrap_or(&log));
+                bail!(
+                    "{:?} did not get ready:\n{}",
+                    self.kind,
+                    log.get(end..).unwrap_or(&log)
+                );
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
     async fn make_workspace(&self) -> Result<String> {
-        let mut root = Peer::connect(self.address, "bench-root", None, Some(ROOT_TOKEN)).await?;
+        let mut root = Peer::connect(
+            self.address,
+            Hello {
+                client_id: "bench-root",
+                token: Some(ROOT_TOKEN),
+                ..Hello::default()
+            },
+        )
+        .await?;
         let config = map([
             ("id", WORKSPACE.into()),
             ("name", WORKSPACE.into()),
@@ -167,7 +190,13 @@ impl Server {
     }
 }
 
-fn command(kind: Kind, programs: &Programs, address: SocketAddr, folder: &Path, redis: Option<SocketAddr>) -> Command {
+fn command(
+    kind: Kind,
+    programs: &Programs,
+    address: SocketAddr,
+    folder: &Path,
+    redis: Option<SocketAddr>,
+) -> Command {
     let mut command = match kind {
         Kind::Ours => {
             let mut command = Command::new(&programs.ours);
@@ -195,7 +224,10 @@ fn command(kind: Kind, programs: &Programs, address: SocketAddr, folder: &Path, 
             command.env_remove(name);
         }
     }
-    command.env("HYPHA_JWT_SECRET", JWT_SECRET).envs(LIMITS).current_dir(folder);
+    command
+        .env("HYPHA_JWT_SECRET", JWT_SECRET)
+        .envs(LIMITS)
+        .current_dir(folder);
     command
 }
 
@@ -204,7 +236,18 @@ async fn start_redis(folder: &Path) -> Result<(Running, SocketAddr)> {
     let address = free_address()?;
     let mut command = Command::new("redis-server");
     let port = address.port().to_string();
-    command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no", "--maxclients", "15000"]);
+    command.args([
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        &port,
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        "--maxclients",
+        "15000",
+    ]);
     let redis = Running::start(command, &folder.join("redis.log"))?;
     for _ in 0..500 {
         if TcpStream::connect(address).await.is_ok() {

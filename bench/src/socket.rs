@@ -173,7 +173,9 @@ impl Input {
                 OpCode::Control(Control::Pong) => {}
                 OpCode::Control(Control::Close) => {
                     let reason = &self.buffer[range];
-                    let code = reason.get(..2).map_or(0, |code| u16::from_be_bytes([code[0], code[1]]));
+                    let code = reason
+                        .get(..2)
+                        .map_or(0, |code| u16::from_be_bytes([code[0], code[1]]));
                     let reason = String::from_utf8_lossy(reason.get(2..).unwrap_or_default());
                     bail!("closed by the server: {code} {reason}");
                 }

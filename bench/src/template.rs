@@ -1,7 +1,7 @@
 //! Messages that are encoded once and patched in place: only the session id changes from call to call.
 
-use hypha_wire::message::{Message, Payload, PromiseSpec};
 use hypha_wire::Value;
+use hypha_wire::message::{Message, Payload, PromiseSpec};
 
 /// Bytes of a session id: four hexadecimal digits for the caller, twelve for the call.
 pub(crate) const SESSION: usize = 16;
@@ -53,11 +53,6 @@ impl Template {
             self.bytes[*gap..*gap + SESSION].copy_from_slice(session);
         }
         &self.bytes
-    }
-
-    /// Bytes of the message, with its prefix.
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
     }
 }
 

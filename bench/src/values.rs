@@ -4,7 +4,12 @@ use hypha_wire::{Method, Value};
 
 /// A map from literal keys.
 pub(crate) fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {
-    Value::Map(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    Value::Map(
+        entries
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect(),
+    )
 }
 
 /// The record that registers service `id` of the client `address` (`workspace/client`).
