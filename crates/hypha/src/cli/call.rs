@@ -29,11 +29,11 @@ pub(super) struct Call {
     /// A keyword argument; can be repeated
     #[arg(long = "kw", value_name = "NAME=VALUE")]
     kwargs: Vec<String>,
-    #[command(flatten)]
-    connection: Connection,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// Calls it and prints the result; the items of a generator one after the other, as they come.

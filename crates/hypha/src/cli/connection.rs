@@ -25,13 +25,13 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects.
+    /// Connects, as a client that is not listed: it only calls others.
     ///
     /// # Errors
     /// There is no server, or it refuses.
     pub(super) async fn open(&self) -> Result<Client> {
         let given = |value: &Option<String>| value.clone().filter(|value| !value.trim().is_empty());
-        let mut options = connect(&self.server_url).name("hypha command line");
+        let mut options = connect(&self.server_url).silent();
         if let Some(workspace) = given(&self.workspace) {
             options = options.workspace(workspace);
         }

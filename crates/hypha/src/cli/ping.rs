@@ -25,11 +25,11 @@ Examples:
 pub(super) struct Ping {
     /// A client of the workspace, or <workspace>/<client> [default: the server]
     client: Option<String>,
-    #[command(flatten)]
-    connection: Connection,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// Measures.

@@ -19,11 +19,11 @@ Examples:
 pub(super) struct Services {
     /// A workspace, an id, or a JSON map of properties [default: the current workspace]
     query: Option<String>,
-    #[command(flatten)]
-    connection: Connection,
     /// Print JSON, with everything that is known
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// Lists them.

@@ -29,11 +29,11 @@ pub(super) struct Token {
     /// The only client id that may use it
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    #[command(flatten)]
-    connection: Connection,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// Makes the token. It alone goes to standard output, so that a script can take it.

@@ -11,11 +11,11 @@ use super::output;
 /// List the workspaces that you may read.
 #[derive(Args, Debug)]
 pub(super) struct Workspaces {
-    #[command(flatten)]
-    connection: Connection,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// Lists them; the current one is marked.

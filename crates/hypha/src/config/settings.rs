@@ -92,7 +92,9 @@ impl Settings {
         let storage = match (flags.ephemeral, flags.database_uri, flags.data_dir) {
             (true, _, _) => Storage::Ephemeral,
             (false, Some(uri), _) => Storage::Database(uri),
-            (false, None, Some(folder)) => Storage::Folder(folder),
+            (false, None, Some(folder)) => {
+                Storage::Folder(std::path::absolute(folder).context("--data-dir")?)
+            }
             (false, None, None) => Storage::Folder(default_folder()?),
         };
         let settings = Self {
