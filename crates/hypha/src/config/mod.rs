@@ -9,8 +9,10 @@
 //! | [`suggest`] | the nearest name to one that does not exist |
 //! | [`mask`] | what may be shown of a secret |
 //! | [`numbers`] | the limits that have a variable and no flag |
+//! | `checks` | what single values must look like |
 //! | [`settings`] | all of it, checked |
 
+mod checks;
 pub(crate) mod env;
 pub(crate) mod flags;
 pub(crate) mod inert;
