@@ -44,7 +44,7 @@ pub(crate) struct Flags {
     /// Database instead of the one in the data folder: a path, or sqlite:///<path>
     #[arg(long, value_name = "URI", help_heading = "Data", conflicts_with = "data_dir")]
     pub(crate) database_uri: Option<String>,
-    /// Keep everything in memory and forget it at exit
-    #[arg(long, help_heading = "Data", conflicts_with_all = ["data_dir", "database_uri"])]
+    /// Keep everything in memory and forget it at exit; no data folder is used
+    #[arg(long, help_heading = "Data", conflicts_with = "database_uri")]
     pub(crate) ephemeral: bool,
 }

@@ -207,11 +207,11 @@ mod tests {
 
     #[test]
     fn what_the_command_line_contradicts_is_left_out() {
-        let (flags, warnings) = merged(&["--ephemeral"], &[("HYPHA_DATA_DIR", "/data")]);
-        assert!(flags.ephemeral && flags.data_dir.is_none());
+        let (flags, warnings) = merged(&["--ephemeral"], &[("HYPHA_DATABASE_URI", "/data/hub.db")]);
+        assert!(flags.ephemeral && flags.database_uri.is_none());
         assert_eq!(
             warnings,
-            ["HYPHA_DATA_DIR=/data is ignored: another option excludes --data-dir"]
+            ["HYPHA_DATABASE_URI=/data/hub.db is ignored: another option excludes --database-uri"]
         );
     }
 }

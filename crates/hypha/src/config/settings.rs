@@ -89,6 +89,9 @@ impl Settings {
             let text = "the JWT secret is shorter than 32 bytes and can be guessed; make one with `openssl rand -base64 48`";
             warnings.push(text.to_owned());
         }
+        if flags.ephemeral && flags.data_dir.is_some() {
+            warnings.push("the data folder is not used: --ephemeral keeps nothing".to_owned());
+        }
         let storage = match (flags.ephemeral, flags.database_uri, flags.data_dir) {
             (true, _, _) => Storage::Ephemeral,
             (false, Some(uri), _) => Storage::Database(uri),
@@ -247,6 +250,21 @@ mod tests {
         assert!(
             simple.contains("Root token appears to be too simple (contains 'admin')."),
             "{simple}"
+        );
+    }
+
+    #[test]
+    fn nothing_is_kept_when_that_is_asked_for() {
+        let flags = Flags {
+            ephemeral: true,
+            data_dir: Some("data".into()),
+            ..Flags::default()
+        };
+        let (settings, warnings) = Settings::new(flags, &Env::default()).unwrap();
+        assert_eq!(settings.storage, Storage::Ephemeral);
+        assert_eq!(
+            warnings,
+            ["the data folder is not used: --ephemeral keeps nothing"]
         );
     }
 
