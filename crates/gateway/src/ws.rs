@@ -121,17 +121,9 @@ async fn serve(hub: Hub, stream: TcpStream, early: bytes::Bytes, remote: IpAddr,
         Ok(session) => {
             *socket.limits_mut() = max_payload(limits.frame_bytes);
             let throttle = Throttle::new(limits.messages_per_second, limits.message_burst, Instant::now());
-            Pump::new(
-                socket,
-                write,
-                outbox,
-                Client {
-                    hub,
-                    session,
-                    throttle,
-                },
-            )
-            .await;
+            // A task of its own: what the handshake needed is freed while the connection lives.
+            let tasks = hub.tasks().clone();
+            tasks.spawn(Pump::new(socket, write, outbox, Client { hub, session, throttle }));
         }
         Err(refusal) => {
             tracing::info!(%remote, reason = refusal.text, "connection refused");
