@@ -1,7 +1,7 @@
 // Connecting, and what the manager offers to JavaScript.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { claimsOf, connect, newId, rootToken, serverUrl, userToken } from "../support.mjs";
+import { claimsOf, connect, newId, ours, rootToken, serverUrl, userToken } from "../support.mjs";
 
 test("an anonymous client gets a workspace of its own", async (t) => {
   const client = await connect(t, { client_id: "me" });
@@ -48,7 +48,7 @@ test("an unknown workspace is refused", async (t) => {
   await assert.rejects(connect(t, { token, workspace: "no-such-place" }), /does not exist or is not accessible/);
 });
 
-test("a live duplicate is refused and the first goes on", async (t) => {
+test("a live duplicate is refused and the first goes on", ours, async (t) => {
   const token = userToken(newId("user"));
   const first = await connect(t, { token, client_id: "twin" });
   await assert.rejects(connect(t, { token, client_id: "twin" }), /Client already exists and is active/);
