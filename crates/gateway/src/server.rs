@@ -4,10 +4,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::{any, get};
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hypha_hub::Hub;
@@ -55,6 +55,10 @@ pub(crate) struct Shared {
     pub(crate) hub: Hub,
     pub(crate) metrics: Option<PrometheusHandle>,
 }
+
+/// The address that a request came from.
+#[derive(Clone, Copy)]
+struct Remote(IpAddr);
 
 /// A bound listener; [`Gateway::run`] serves it.
 pub struct Gateway {
@@ -142,7 +146,7 @@ fn router(shared: Shared, base_path: &str) -> Router {
 
 async fn websocket(
     State(shared): State<Shared>,
-    ConnectInfo(remote): ConnectInfo<IpAddr>,
+    Extension(Remote(remote)): Extension<Remote>,
     request: Request,
 ) -> Response {
     ws::upgrade(shared.hub, remote, request)
@@ -153,7 +157,7 @@ async fn serve_socket(stream: TcpStream, remote: IpAddr, app: Router) {
         tracing::debug!(%error, "cannot configure a socket");
     }
     let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(remote));
+        request.extensions_mut().insert(Remote(remote));
         app.clone().oneshot(request)
     });
     let served = http1::Builder::new()
