@@ -355,3 +355,14 @@ async def test_one_name_wanted_by_many(user):
         *(user.create_workspace({"name": name}) for _ in range(8)), return_exceptions=True
     )
     assert len([r for r in results if not isinstance(r, Exception)]) == 1
+
+
+@pytest.mark.ours
+async def test_one_name_wanted_by_many_users(connect, make_user):
+    name = fresh_name()
+    clients = [await connect(token=make_user().token) for _ in range(6)]
+    results = await asyncio.gather(*(c.create_workspace({"name": name}) for c in clients), return_exceptions=True)
+    winners = [c for c, r in zip(clients, results, strict=True) if not isinstance(r, Exception)]
+    assert len(winners) == 1
+    owners = (await winners[0].get_workspace_info(name))["owners"]
+    assert owners == [winners[0].config["user"]["id"]]
