@@ -6,7 +6,7 @@
 //! | [`child`], [`server`] | the servers that are measured, as child processes |
 //! | [`socket`], [`mask`], [`template`], [`line`], [`peer`], [`values`] | the raw clients |
 //! | [`load`] | calls between raw clients |
-//! | [`startup`], [`routing`], [`cycles`], [`idle`], [`chunks`], [`registry`], [`storm`] | the scenarios |
+//! | [`startup`], [`routing`], [`cycles`], [`idle`], [`chunks`], [`bulk`], [`registry`], [`storm`] | the scenarios |
 //! | [`report`] | the figures, beside what is wanted |
 //! | [`relay`] | the bare relay |
 
@@ -21,6 +21,7 @@ use crate::report::{Figure, Report};
 use crate::run::Run;
 use crate::server::Programs;
 
+mod bulk;
 mod child;
 mod chunks;
 mod cycles;
@@ -116,6 +117,7 @@ async fn measure(arguments: Arguments) -> Result<()> {
         "cycles" => cycles,
         "idle" => idle,
         "chunks" => chunks,
+        "bulk" => bulk,
         "registry" => registry,
         "storm" => storm,
     }

@@ -60,23 +60,26 @@ pub(crate) async fn measure(run: &Run) -> Result<Vec<Figure>> {
         better: Better::Lower,
         goal,
     };
+    let back = "all services of 3,000 clients back after a restart";
+    let failed = "readiness probes that failed meanwhile";
+    let slowest = "slowest readiness probe meanwhile";
     Ok(vec![
         figure(
-            "all services of 3,000 clients back after a restart",
+            back,
             "s",
-            |s| s.all_back.as_secs_f64(),
+            |storm| storm.all_back.as_secs_f64(),
             Goal::TimesBetter(10.0),
         ),
         figure(
-            "readiness probes that failed meanwhile",
-            "",
-            |s| s.failed_probes as f64,
+            failed,
+            "probes",
+            |storm| storm.failed_probes as f64,
             Goal::AtMost(0.0),
         ),
         figure(
-            "slowest readiness probe meanwhile",
+            slowest,
             "ms",
-            |s| s.slowest_probe.as_secs_f64() * 1e3,
+            |storm| storm.slowest_probe.as_secs_f64() * 1e3,
             Goal::Told,
         ),
     ])
