@@ -12,9 +12,11 @@ BENCH ?=
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export HYPHA_BIN ?= $(CARGO_TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/hypha
 
-# mold links several times faster than the default linker; without it everything works all the same.
-ifeq ($(shell cc -fuse-ld=mold -Wl,--version >/dev/null 2>&1 && echo yes),yes)
-export RUSTFLAGS := $(RUSTFLAGS) -C link-arg=-fuse-ld=mold
+# mold links several times faster than the default linker. The compiler finds it through this variable, which, unlike
+# flags, leaves what was built without it valid. Without mold everything works all the same.
+MOLD := $(firstword $(wildcard /usr/libexec/mold /usr/lib/mold /usr/local/libexec/mold))
+ifneq ($(MOLD),)
+export COMPILER_PATH := $(MOLD)$(addprefix :,$(COMPILER_PATH))
 endif
 
 .PHONY: help run build test lint setup rust-test python-test js-test bench clean
@@ -39,7 +41,7 @@ setup: ## install what the black-box tests need
 	tests/setup
 
 rust-test: ## unit, property and integration tests in Rust, and the examples in the documentation
-	cargo nextest run --workspace
+	tests/rust $(ARGS)
 	cargo test --workspace --doc
 
 python-test: build setup ## black-box tests with the official Python client; ARGS="-k events" selects

@@ -164,6 +164,13 @@ async def test_ping(shell, user):
     assert "Failed to ping client" in nobody.err
 
 
+async def test_the_demonstration():
+    done = await run("hypha", "demo", "--once")
+    assert done.code == 0, done.err
+    assert "mean 3.0000" in done.out
+    assert "100 % done" in done.out
+
+
 async def test_no_server():
     done = await run("hypha", "services", "--server-url", f"http://127.0.0.1:{free_port()}", timeout=40)
     assert done.code == 1
