@@ -151,3 +151,20 @@ async def test_a_kicked_client_comes_back(admin, connect, make_user):
 
     await asyncio.sleep(0.3)
     await eventually(back, 15, 0.2)
+
+
+@pytest.mark.ours
+async def test_nobody_names_another_address(fresh_server, connect):
+    """Security case 17: `X-Forwarded-For` from whoever connects neither hides from a block list nor frames others."""
+    server = fresh_server()
+    admin = await (await connect(server, token=ROOT_TOKEN)).get_service("admin-utils")
+    await admin.block_ip("203.0.113.9", 60, "elsewhere")
+    for name in ("X-Forwarded-For", "X-Real-IP", "Forwarded"):
+        value = "for=203.0.113.9" if name == "Forwarded" else "203.0.113.9, 10.0.0.1"
+        framed = await Raw.open(server, additional_headers={name: value})
+        await framed.close()
+    await admin.block_ip("127.0.0.1", 60, "here")
+    for name in ("X-Forwarded-For", "X-Real-IP"):
+        with pytest.raises(Refused) as caught:
+            await Raw.open(server, additional_headers={name: "198.51.100.7"})
+        assert caught.value.reason == "IP is blocked: here"
