@@ -12,13 +12,6 @@ BENCH ?=
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export HYPHA_BIN ?= $(CARGO_TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/hypha
 
-# mold links several times faster than the default linker. The compiler finds it through this variable, which, unlike
-# flags, leaves what was built without it valid. Without mold everything works all the same.
-MOLD := $(firstword $(wildcard /usr/libexec/mold /usr/lib/mold /usr/local/libexec/mold))
-ifneq ($(MOLD),)
-export COMPILER_PATH := $(MOLD)$(addprefix :,$(COMPILER_PATH))
-endif
-
 .PHONY: help run build test lint setup rust-test python-test js-test bench clean
 
 help: ## this list
