@@ -30,7 +30,7 @@ const LINGER: Duration = Duration::from_secs(3);
 
 /// What becomes of the frames that are read.
 pub(crate) trait Inbound {
-    /// A frame has come. `Err` ends the connection with that reason; `Ok(Some(wait))` pauses reading.
+    /// A frame has come: text, binary, ping (answered by the library) or pong. `Err` ends the connection with that reason; `Ok(Some(wait))` pauses reading.
     fn frame(&mut self, message: Message) -> Result<Option<Duration>, CloseReason>;
     /// A batch of frames begins.
     fn woken(&mut self, now: Instant);
@@ -90,8 +90,9 @@ impl<I: Inbound + Unpin> Pump<I> {
                     self.outbox.close(&protocol_error(&error));
                     return Poll::Pending;
                 }
-                Some(Ok(message)) if message.is_text() || message.is_binary() => message,
-                Some(Ok(_)) => continue,
+                // Reading on gives the end of the stream.
+                Some(Ok(message)) if message.is_close() => continue,
+                Some(Ok(message)) => message,
             };
             if !woken {
                 woken = true;

@@ -40,7 +40,7 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address is taken or not ours.
-    #[error("cannot listen on {address}: {source}; choose another --host or --port")]
+    #[error("cannot listen on {address}; choose another --host or --port")]
     Bind {
         /// What was to be bound.
         address: SocketAddr,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -97,10 +98,12 @@ fn upgrade_key(request: &Request<Body>) -> Result<Vec<u8>, &'static str> {
     Ok(key.as_bytes().to_vec())
 }
 
-async fn serve(hub: Hub, stream: TcpStream, early: bytes::Bytes, remote: IpAddr, query: &str) {
+async fn serve(hub: Hub, stream: TcpStream, early: Bytes, remote: IpAddr, query: &str) {
     let limits = &hub.options().limits;
     let outbox = Arc::new(Outbox::new(&WEBSOCKET, limits.outbox_bytes));
     let (read, write) = stream.into_split();
+    // An empty slice would keep the HTTP parser's buffer for as long as the connection lives.
+    let early = if early.is_empty() { Bytes::new() } else { early };
     let read = ReadSide::new(early, read, outbox.clone());
     let mut socket = ServerBuilder::new()
         .limits(max_payload(HANDSHAKE_BYTES))
@@ -123,7 +126,16 @@ async fn serve(hub: Hub, stream: TcpStream, early: bytes::Bytes, remote: IpAddr,
             let throttle = Throttle::new(limits.messages_per_second, limits.message_burst, Instant::now());
             // A task of its own: what the handshake needed is freed while the connection lives.
             let tasks = hub.tasks().clone();
-            tasks.spawn(Pump::new(socket, write, outbox, Client { hub, session, throttle }));
+            tasks.spawn(Pump::new(
+                socket,
+                write,
+                outbox,
+                Client {
+                    hub,
+                    session,
+                    throttle,
+                },
+            ));
         }
         Err(refusal) => {
             tracing::info!(%remote, reason = refusal.text, "connection refused");
@@ -192,7 +204,7 @@ impl Inbound for Client {
             } else {
                 self.hub.control(connection, text);
             }
-        } else {
+        } else if message.is_binary() {
             self.hub.route(connection, &message.into_payload().into())?;
         }
         let wait = self.throttle.take(Instant::now);

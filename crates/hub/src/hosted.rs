@@ -161,7 +161,11 @@ impl Hosted {
     /// Most messages are handled at once; the others go on as tasks.
     fn run(&self, work: impl Future<Output = ()> + Send + 'static) {
         let mut work: BoxFuture<'static, ()> = Box::pin(work);
-        if work.as_mut().poll(&mut Context::from_waker(noop_waker_ref())).is_pending() {
+        if work
+            .as_mut()
+            .poll(&mut Context::from_waker(noop_waker_ref()))
+            .is_pending()
+        {
             self.hub.tasks().spawn(work);
         }
     }

@@ -70,6 +70,8 @@ pub struct Limits {
     pub subscriptions: usize,
     /// Entries of one queue.
     pub queue_entries: usize,
+    /// Bytes of all queues of one workspace.
+    pub queue_bytes: usize,
 }
 
 impl Default for Limits {
@@ -90,6 +92,7 @@ impl Default for Limits {
             transfers: 256,
             subscriptions: 1024,
             queue_entries: 100_000,
+            queue_bytes: 64 * 1024 * 1024,
         }
     }
 }

@@ -7,6 +7,7 @@
 //! and is disconnected ([`CloseReason::slow_consumer`]); the sender learns it from [`PushError::Full`].
 
 use std::collections::VecDeque;
+use std::io::IoSlice;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -15,6 +16,9 @@ use parking_lot::Mutex;
 
 /// Payloads from this size on are queued without a copy.
 const ZERO_COPY_FROM: usize = 16 * 1024;
+
+/// Waiting bytes past which a transport's own answers are dropped.
+const CONTROL_LIMIT: usize = 64 * 1024;
 
 /// What a frame carries, for the transport's framing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,11 +161,17 @@ impl Outbox {
         Ok(())
     }
 
-    /// Queues bytes that are framed already (a transport's own control frames). Not limited: the transport bounds them.
-    pub fn push_framed(&self, bytes: &[u8]) {
+    /// Queues frames that are framed already: what a transport's library answers by itself, such as pongs. They are
+    /// dropped while the receiver has more to read than [`CONTROL_LIMIT`]: only the latest pong means anything.
+    pub fn push_framed(&self, parts: &[IoSlice<'_>]) {
         let mut queue = self.queue.lock();
-        queue.tail.extend_from_slice(bytes);
-        queue.pending += bytes.len();
+        if queue.pending > CONTROL_LIMIT {
+            return;
+        }
+        for part in parts {
+            queue.tail.extend_from_slice(part);
+            queue.pending += part.len();
+        }
         drop(queue);
         self.waker.wake();
     }
@@ -308,6 +318,16 @@ mod tests {
         let (bytes, last) = take(&outbox).unwrap();
         assert!(last);
         assert!(String::from_utf8_lossy(&bytes).contains("Slow consumer: more than 100 bytes"));
+    }
+
+    #[test]
+    fn pongs_do_not_pile_up() {
+        let outbox = Outbox::new(&Plain, 1 << 20);
+        for _ in 0..10_000 {
+            outbox.push_framed(&[IoSlice::new(b"head"), IoSlice::new(&[0; 100])]);
+        }
+        assert!(outbox.pending() < CONTROL_LIMIT + 104);
+        assert_eq!(outbox.pending() % 104, 0, "whole frames only");
     }
 
     #[test]

@@ -3,8 +3,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hypha_rpc::{CallContext, RemoteFailure, Value};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -24,12 +26,27 @@ const MAX_QUEUES: usize = 10_000;
 #[derive(Default)]
 pub(crate) struct Queues(Mutex<HashMap<Box<str>, QueuesByName>>);
 
-type QueuesByName = HashMap<Box<str>, Arc<Queue>>;
+#[derive(Default)]
+struct QueuesByName {
+    queues: HashMap<Box<str>, Arc<Queue>>,
+    used: Arc<AtomicUsize>,
+}
 
 #[derive(Default)]
 struct Queue {
-    items: Mutex<VecDeque<Value>>,
+    /// Encoded, so that their size is known.
+    items: Mutex<VecDeque<Bytes>>,
     pushed: Notify,
+    /// Bytes of all queues of the workspace.
+    used: Arc<AtomicUsize>,
+}
+
+impl Queue {
+    fn pop(&self) -> Option<Value> {
+        let item = self.items.lock().pop_front()?;
+        self.used.fetch_sub(item.len(), Ordering::Relaxed);
+        Some(Value::Encoded(item))
+    }
 }
 
 impl Queues {
@@ -39,17 +56,23 @@ impl Queues {
     }
 
     fn find(&self, workspace: &str, name: &str) -> Option<Arc<Queue>> {
-        self.0.lock().get(workspace)?.get(name).cloned()
+        self.0.lock().get(workspace)?.queues.get(name).cloned()
     }
 
     fn open(&self, workspace: &str, name: &str) -> Result<Arc<Queue>, RemoteFailure> {
         let mut all = self.0.lock();
-        let queues = all.entry(workspace.into()).or_default();
+        let QueuesByName { queues, used } = all.entry(workspace.into()).or_default();
         if queues.len() >= MAX_QUEUES && !queues.contains_key(name) {
             let text = format!("Workspace {workspace} has {MAX_QUEUES} queues already; empty some first");
             return Err(RemoteFailure::runtime(text));
         }
-        Ok(queues.entry(name.into()).or_default().clone())
+        let new = || {
+            Arc::new(Queue {
+                used: used.clone(),
+                ..Queue::default()
+            })
+        };
+        Ok(queues.entry(name.into()).or_insert_with(new).clone())
     }
 }
 
@@ -95,6 +118,13 @@ impl QueueService {
                 "Queue '{queue_name}' is full: it holds {max} tasks"
             )));
         }
+        let task = Bytes::from(hypha_wire::encode(&task));
+        let max_bytes = self.hub.options().limits.queue_bytes;
+        if queue.used.fetch_add(task.len(), Ordering::Relaxed) + task.len() > max_bytes {
+            queue.used.fetch_sub(task.len(), Ordering::Relaxed);
+            let text = format!("The queues of this workspace are full: they may hold {max_bytes} bytes");
+            return Err(RemoteFailure::runtime(text));
+        }
         items.push_back(task);
         drop(items);
         queue.pushed.notify_one();
@@ -122,15 +152,14 @@ impl QueueService {
         let take = async {
             loop {
                 let pushed = queue.pushed.notified();
-                let item = queue.items.lock().pop_front();
-                if let Some(item) = item {
+                if let Some(item) = queue.pop() {
                     return item;
                 }
                 pushed.await;
             }
         };
         if timeout == 0.0 {
-            return Ok(queue.items.lock().pop_front().unwrap_or(Value::Nil));
+            return Ok(queue.pop().unwrap_or(Value::Nil));
         }
         Ok(tokio::time::timeout(Duration::from_secs_f64(timeout), take)
             .await
@@ -165,7 +194,14 @@ impl QueueService {
             .queues()
             .find(caller.workspace(), check_name(&queue_name)?);
         Ok(queue.map_or_else(Vec::new, |queue| {
-            queue.items.lock().iter().take(n).cloned().collect()
+            queue
+                .items
+                .lock()
+                .iter()
+                .take(n)
+                .cloned()
+                .map(Value::Encoded)
+                .collect()
         }))
     }
 }

@@ -1,5 +1,6 @@
 //! Creating and deleting workspaces.
 
+use dashmap::Entry;
 use hypha_rpc::{RemoteFailure, Value};
 
 use super::{Manager, Result};
@@ -11,7 +12,7 @@ use crate::events;
 use crate::ids::{IdError, WorkspaceId, validate_new_workspace_id};
 use crate::outbox::CloseReason;
 use crate::workspace::lifecycle::record;
-use crate::workspace::{Status, WorkspaceInfo};
+use crate::workspace::{Status, Workspace, WorkspaceInfo};
 
 impl Manager {
     pub(super) async fn create(
@@ -44,14 +45,23 @@ impl Manager {
                 return Err(RemoteFailure::permission(text));
             }
         }
-        self.store_new(user, &id, &info, existing.is_some()).await?;
-        if let Some(workspace) = self.hub.workspace(id.as_str()).filter(|_| existing.is_some()) {
-            *workspace.info.write() = WorkspaceInfo {
-                status: Some(Status::READY),
-                ..info.clone()
-            };
+        if existing.is_some() {
+            self.store_new(user, &id, &info, true).await?;
+            if let Some(workspace) = self.hub.workspace(id.as_str()) {
+                *workspace.info.write() = WorkspaceInfo {
+                    status: Some(Status::READY),
+                    ..info.clone()
+                };
+            }
         } else {
-            self.hub.put_in_memory(&id, info.clone());
+            // Whoever puts its entry in first has the name, whatever the others are about to store.
+            if !self.hub.reserve(&id, &info) {
+                return Err(RemoteFailure::runtime(format!("Workspace already exists: {id}")));
+            }
+            if let Err(error) = self.store_new(user, &id, &info, false).await {
+                self.hub.evict(&id);
+                return Err(error);
+            }
         }
         info.status = Some(Status::READY);
         self.announce(user, &info).await;
@@ -159,6 +169,21 @@ fn complete(info: &mut WorkspaceInfo, user: &UserInfo) {
 }
 
 impl crate::hub::Hub {
+    /// Puts a new workspace into memory, unless there is one with its id.
+    fn reserve(&self, id: &WorkspaceId, info: &WorkspaceInfo) -> bool {
+        match self.workspaces().entry(id.clone()) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(entry) => {
+                let info = WorkspaceInfo {
+                    status: Some(Status::READY),
+                    ..info.clone()
+                };
+                entry.insert(Workspace::new(info, id.clone()));
+                true
+            }
+        }
+    }
+
     /// Takes a workspace out of memory with all its clients.
     pub(crate) fn evict(&self, id: &WorkspaceId) {
         let Some((_, workspace)) = self.workspaces().remove(id.as_str()) else {

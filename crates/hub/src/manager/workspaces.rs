@@ -6,6 +6,7 @@ use hypha_rpc::{RemoteFailure, Value};
 
 use super::{Manager, Result, denied};
 use crate::auth::Permission;
+use crate::auth::permission::may_act_as_owner;
 use crate::caller::Caller;
 use crate::durable::{DurableError, WorkspaceQuery};
 use crate::workspace::{Status, WorkspaceInfo};
@@ -22,13 +23,15 @@ impl Manager {
         caller.require(Permission::Read)?;
         let id = workspace.as_deref().unwrap_or(caller.workspace());
         let info = self.hub.workspace_info(id).await?;
-        let owned = info.as_ref().is_some_and(|info| info.owned_by(caller.user()));
+        let owned = info
+            .as_ref()
+            .is_some_and(|info| may_act_as_owner(caller.user(), &info.id, &info.owners));
         if !owned && !caller.may(id, Permission::Read) {
             return Err(denied(id));
         }
         let missing = || RemoteFailure::key(format!("Workspace {id} does not exist or is not accessible"));
         let info = info.ok_or_else(missing)?;
-        let may_write = caller.may(id, Permission::ReadWrite) || (owned && caller.user().parent.is_none());
+        let may_write = owned || caller.may(id, Permission::ReadWrite);
         Ok(if may_write { info } else { info.redacted() })
     }
 
@@ -74,14 +77,14 @@ impl Manager {
         ))
     }
 
-    /// The workspaces that the caller may read or owns, by id.
+    /// The workspaces that the caller may read or owns with a token of its own, by id.
     async fn visible(&self, caller: &Caller) -> Result<BTreeMap<String, WorkspaceInfo>, DurableError> {
         let user = caller.user();
         let mut visible = BTreeMap::new();
         for workspace in self.hub.loaded() {
             let info = workspace.info.read();
             let id = workspace.id.as_str();
-            if id != "*" && (caller.may(id, Permission::Read) || info.owned_by(user)) {
+            if id != "*" && (caller.may(id, Permission::Read) || may_act_as_owner(user, id, &info.owners)) {
                 visible.insert(id.to_owned(), info.clone());
             }
         }

@@ -183,7 +183,7 @@ impl Parts {
                 None => service,
                 Some((service, app)) => {
                     if let Some(other) = self.app.as_ref().filter(|other| *other != app) {
-                        return Err(QueryError::AppMismatch(app.into(), other.clone()));
+                        return Err(QueryError::AppMismatch(other.clone(), app.into()));
                     }
                     self.app = Some(app.into());
                     service.into()

@@ -1,6 +1,6 @@
 //! `hypha call`.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use futures_util::StreamExt;
 use hypha_rpc::{CallArgs, Client, Error, ErrorKind, RemoteGenerator};
@@ -61,8 +61,10 @@ pub(super) async fn run(args: Call) -> Result<()> {
             },
         ) if found.member(function).is_none() => {
             let names = found.functions().join(", ");
-            Err(error)
-                .with_context(|| format!("the functions of {service} are: {}", output::harmless(&names)))
+            Err(anyhow!(
+                "{error}; the functions of {service} are: {}",
+                output::harmless(&names)
+            ))
         }
         result => Ok(result?),
     }?;

@@ -30,14 +30,30 @@ impl Connection {
     /// # Errors
     /// There is no server, or it refuses.
     pub(super) async fn open(&self) -> Result<Client> {
-        let given = |value: &Option<String>| value.clone().filter(|value| !value.trim().is_empty());
         let mut options = connect(&self.server_url).silent();
-        if let Some(workspace) = given(&self.workspace) {
+        if let Some(workspace) = self.workspace() {
             options = options.workspace(workspace);
         }
-        if let Some(token) = given(&self.token) {
+        if let Some(token) = given(self.token.as_ref()) {
             options = options.token(token);
         }
         Ok(options.await?)
     }
+
+    /// The workspace that was asked for.
+    pub(super) fn workspace(&self) -> Option<String> {
+        given(self.workspace.as_ref())
+    }
+
+    /// The same connection, to wherever the token leads.
+    pub(super) fn anywhere(self) -> Self {
+        Self {
+            workspace: None,
+            ..self
+        }
+    }
+}
+
+fn given(value: Option<&String>) -> Option<String> {
+    value.cloned().filter(|value| !value.trim().is_empty())
 }

@@ -14,7 +14,7 @@ const DEFAULT_LIFE: u64 = 3600;
 /// Make a token for another program.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-The token is for the workspace you connect to, and never allows more than you may do yourself. Keep it secret.
+The token is for one workspace, your own if none is named, and never allows more than you may do yourself. Keep it secret.
 
 Examples:
   hypha token --workspace my-lab --permission read --expires-in 86400
@@ -41,8 +41,10 @@ pub(super) struct Token {
 /// # Errors
 /// There is no server, or it refuses.
 pub(super) async fn run(args: Token) -> Result<()> {
-    let client = args.connection.open().await?;
-    let workspace = client.workspace().to_owned();
+    let asked = args.connection.workspace();
+    // The token is for that workspace; making it does not need to join it.
+    let client = args.connection.anywhere().open().await?;
+    let workspace = asked.unwrap_or_else(|| client.workspace().to_owned());
     let options = TokenOptions {
         workspace: Some(workspace.clone()),
         expires_in: Some(args.expires_in),
