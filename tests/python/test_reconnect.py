@@ -49,6 +49,7 @@ async def test_the_address_of_the_manager_stays(fresh_server, raw):
     assert (await raw(server)).manager == before
 
 
+@pytest.mark.ours
 async def test_an_anonymous_client_gets_its_workspace_back(fresh_server, connect):
     server = fresh_server()
     client = await connect(server, client_id="anon")
