@@ -141,4 +141,4 @@ async def test_the_public_workspace_is_read_by_all(anonymous):
     queue = await anonymous.get_service("public/queue")
     assert queue["id"].endswith(":queue")
     listed = await anonymous.list_services("public")
-    assert {"queue", "hypha-login"} <= service_ids(listed)
+    assert "queue" in service_ids(listed)

@@ -102,8 +102,8 @@ async fn serve(hub: Hub, stream: TcpStream, early: Bytes, remote: IpAddr, query:
     let limits = &hub.options().limits;
     let outbox = Arc::new(Outbox::new(&WEBSOCKET, limits.outbox_bytes));
     let (read, write) = stream.into_split();
-    // An empty slice would keep the HTTP parser's buffer for as long as the connection lives.
-    let early = if early.is_empty() { Bytes::new() } else { early };
+    // A copy: a slice, even an empty one, would keep the HTTP parser's buffer for as long as the connection lives.
+    let early = Bytes::copy_from_slice(&early);
     let read = ReadSide::new(early, read, outbox.clone());
     let mut socket = ServerBuilder::new()
         .limits(max_payload(HANDSHAKE_BYTES))

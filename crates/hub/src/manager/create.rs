@@ -85,7 +85,8 @@ impl Manager {
         };
         let temporary = self.hub.loaded().into_iter().filter(|one| {
             let info = one.info.read();
-            !info.persistent && info.owners.iter().any(|one| one == owner)
+            // The name itself is reserved by now.
+            one.id != *id && !info.persistent && info.owners.iter().any(|one| one == owner)
         });
         let temporary = temporary.count() as u64;
         if replaces {
