@@ -43,9 +43,10 @@ python-test: build setup ## black-box tests with the official Python client; ARG
 js-test: build setup ## black-box tests with the official JavaScript client
 	tests/js/run $(ARGS)
 
-bench: ## measure the optimised binary with the load generator
-	cargo build --release -p hypha --bins
-	cargo run --quiet --release -p hypha-bench -- $(BENCH)
+bench: ## measure the optimised binary beside the original server; writes SPECIFICATION.md. BENCH=--quick shows that it works
+	cargo build --release -p hypha -p hypha-bench
+	HYPHA_BENCH_ORIGINAL=$${HYPHA_BENCH_ORIGINAL-$$(bench/setup)} $(CARGO_TARGET_DIR)/release/hypha-bench \
+		--hypha $(CARGO_TARGET_DIR)/release/hypha $(if $(BENCH),$(BENCH),--json bench/results/latest.json --page SPECIFICATION.md)
 
 clean: ## remove what was built
 	cargo clean

@@ -21,7 +21,7 @@ const CROWD: usize = 1_000;
 /// If a server fails.
 pub(crate) async fn measure(run: &Run) -> Result<Vec<Figure>> {
     let mut results = Vec::new();
-    for (kind, cycles, joins) in [(Kind::Ours, 3_000, 1_000), (Kind::Original, 300, 60)] {
+    for (kind, cycles, joins) in [(Kind::Ours, 3_000, 1_000), (Kind::Original, 300, 30)] {
         let Some(server) = run.start(kind).await? else {
             continue;
         };
@@ -80,7 +80,9 @@ async fn alone(server: &Server, cycles: usize) -> Result<f64> {
 async fn crowded(server: &Server, crowd: usize, joins: usize) -> Result<f64> {
     let mut peers = Vec::with_capacity(crowd + joins);
     for index in 0..crowd {
-        peers.push(join(server, &format!("crowd-{index}")).await?);
+        let mut peer = Peer::join(server, &format!("crowd-{index}")).await?;
+        peer.register("built-in", "public").await?;
+        peers.push(peer);
     }
     settle().await;
     let cpu = server.process.cpu()?;

@@ -95,7 +95,10 @@ async fn measure(arguments: Arguments) -> Result<()> {
     let run = Run {
         programs: Programs {
             ours: std::path::absolute(&arguments.hypha)?,
-            original: arguments.original.clone(),
+            original: arguments
+                .original
+                .clone()
+                .filter(|path| !path.as_os_str().is_empty()),
             own: std::env::current_exe()?,
         },
         quick: arguments.quick,
