@@ -331,3 +331,22 @@ def test_a_half_open_peer_is_removed_within_thirty_seconds(make_user, fresh_serv
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     removed_after = float(done.stdout.split("removed after ")[1].split()[0])
     assert removed_after <= 32
+
+
+@pytest.mark.slow
+async def test_pings_whose_answers_nobody_reads(server, raw):
+    """The server keeps a few answers for whoever does not read them, not all."""
+    attacker, before = await raw(), server.rss()
+    stop_reading(attacker)
+    transport = attacker.socket.transport
+    ping = bytes([0x89, 0x80 | 125]) + b"\x00" * 4 + b"p" * 125
+    deadline = time.monotonic() + 5
+    sent = 0
+    while time.monotonic() < deadline and sent < 100 * MB:
+        if transport.get_write_buffer_size() < MB:
+            transport.write(ping * 500)
+            sent += len(ping) * 500
+        await asyncio.sleep(0)
+    assert server.rss() - before < 32 * MB
+    transport.abort()
+    assert await (await raw()).ask("echo", 1) == 1

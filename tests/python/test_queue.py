@@ -125,3 +125,14 @@ async def test_a_waiting_consumer_that_left_takes_nothing(queue, connect):
     await queue.push("handed", {"n": 1})
     await asyncio.sleep(0.3)
     assert await queue.get_length("handed") in (0, 1)
+
+
+@pytest.mark.ours
+async def test_queues_are_bounded_by_bytes(queue):
+    """64 MiB for all queues of a workspace; what was popped makes room again."""
+    task = {"data": b"x" * (8 * 1024 * 1024)}
+    with fails_with("The queues of this workspace are full"):
+        for number in range(9):
+            await queue.push(f"big-{number}", task)
+    assert len((await queue.pop("big-0", timeout=0))["data"]) == len(task["data"])
+    await queue.push("big-8", task)

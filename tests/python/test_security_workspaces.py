@@ -188,3 +188,13 @@ async def test_one_cannot_leave_through_unsubscribed_names(stranger, user):
     with pytest.raises(TimeoutError):
         heard.append(await stranger.message(0.5))
     assert heard == []
+
+
+async def test_a_child_token_lists_what_it_may_read(user, connect):
+    """What its parent owns is not in its scope."""
+    name = f"ada-{user.account.id}"
+    await user.create_workspace({"name": name, "description": "mine alone", "persistent": True})
+    child = await connect(token=await user.generate_token({"permission": "read"}))
+    assert [entry["id"] for entry in await child.list_workspaces()] == [user.account.home]
+    with fails_with("Permission denied"):
+        await child.get_workspace_info(name)

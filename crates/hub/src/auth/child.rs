@@ -200,5 +200,5 @@ pub fn child_token(
 }
 
 #[cfg(test)]
-#[path = "child_tests.rs"]
+#[path = "tests/child.rs"]
 mod tests;

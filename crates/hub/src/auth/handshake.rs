@@ -212,5 +212,5 @@ pub fn join(admission: &Admission, owners: &[String]) -> Result<UserInfo, Refusa
 }
 
 #[cfg(test)]
-#[path = "handshake_tests.rs"]
+#[path = "tests/handshake.rs"]
 mod tests;

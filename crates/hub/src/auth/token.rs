@@ -182,5 +182,5 @@ fn refusal(error: &jsonwebtoken::errors::Error, token: &str) -> AuthError {
 }
 
 #[cfg(test)]
-#[path = "token_tests.rs"]
+#[path = "tests/token.rs"]
 mod tests;
