@@ -17,7 +17,7 @@ const SMALL: usize = 10;
 const ELSEWHERE: usize = 100;
 
 /// Calls under way at a time.
-const DEPTH: usize = 8;
+const DEPTH: usize = 16;
 
 /// Milliseconds of CPU for `get_service` and for `list_services`.
 type Cost = [f64; 2];

@@ -14,6 +14,7 @@ pub(crate) mod reader;
 
 pub use decode::{decode, decode_bytes, decode_bytes_with, decode_prefix, decode_with};
 pub(crate) use decode::{decode_entries, timestamp};
+pub(crate) use encode::estimate;
 pub use encode::{encode, encode_into};
 
 /// How deep containers may nest in anything this crate reads.

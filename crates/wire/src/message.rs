@@ -123,7 +123,7 @@ impl Message {
         let other = self.other.iter().map(|(key, value)| (key.as_str(), value));
         let values = user.into_iter().chain(other);
 
-        let mut out = Vec::with_capacity(256);
+        let mut out = Vec::with_capacity(256 + self.payload.estimate());
         emit::map(&mut out, texts.clone().count() + values.clone().count());
         for (key, value) in texts {
             emit::str(&mut out, key);

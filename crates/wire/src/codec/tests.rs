@@ -36,6 +36,19 @@ fn integers_take_the_smallest_form() {
 }
 
 #[test]
+fn the_buffer_of_a_large_value_is_made_once() {
+    let text = Value::Str("a text of some length".repeat(20));
+    let record = map(&[
+        ("name", text.clone()),
+        ("data", Value::Bytes(Bytes::from(vec![7; 5000]))),
+    ]);
+    let list = Value::List(vec![record; 1000]);
+    let (estimate, encoded) = (super::estimate(&list), encode(&list));
+    assert!(encoded.len() <= estimate && estimate < encoded.len() + 20 * 1000);
+    assert_eq!(encoded.capacity(), estimate);
+}
+
+#[test]
 fn narrow_floats_are_widened() {
     assert_eq!(decode(&[0xca, 0x3f, 0x80, 0, 0]), Ok(Value::Float(1.0)));
 }

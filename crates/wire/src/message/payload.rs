@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::codec::{Limits, decode_entries, emit, encode_into};
+use crate::codec::{Limits, decode_entries, emit, encode_into, estimate};
 use crate::error::{Result, WireError};
 use crate::value::{Method, Value};
 
@@ -156,6 +156,15 @@ impl Payload {
         let mut out = Vec::with_capacity(128);
         self.encode_into(&mut out);
         out
+    }
+
+    /// About how many bytes the payload takes.
+    pub(super) fn estimate(&self) -> usize {
+        let sealed = self
+            .encrypted
+            .as_ref()
+            .map_or(0, |encrypted| encrypted.ciphertext.len());
+        self.args.iter().chain(&self.data).map(estimate).sum::<usize>() + sealed
     }
 
     pub(super) fn encode_into(&self, out: &mut Vec<u8>) {
