@@ -30,7 +30,8 @@ impl Throttle {
         }
         let now = now();
         let elapsed = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.tokens = (self.tokens + elapsed * self.per_second).min(self.burst);
+        // The token of this message is taken from what there is after the refill.
+        self.tokens = (self.tokens + 1.0 + elapsed * self.per_second).min(self.burst) - 1.0;
         self.filled = now;
         // The message is let through either way; the wait pays the debt.
         (self.tokens < 0.0).then(|| Duration::from_secs_f64(-self.tokens / self.per_second))

@@ -150,7 +150,7 @@ mod tests {
         let transfers = Transfers::default();
         let set = || ChunkAction::Set {
             index: 0,
-            data: b"\x80",
+            data: b"\x82\xa4type\xa6method\xa6method\xa1m",
         };
         assert!(matches!(pass(&transfers, set()), Err(TransferError::Unknown(_))));
         let key = pass(&transfers, ChunkAction::Create { overwrite: false })

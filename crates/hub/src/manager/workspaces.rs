@@ -92,14 +92,9 @@ impl Manager {
             self.add_stored(None, &mut visible).await?;
             return Ok(visible);
         }
-        for owner in [
-            Some(user.id.as_str()),
-            user.parent.as_deref(),
-            user.email.as_deref(),
-        ]
-        .into_iter()
-        .flatten()
-        {
+        // A child token may do what its scope says, not what its parent owns.
+        let owners = [Some(user.id.as_str()), user.email.as_deref()];
+        for owner in owners.into_iter().flatten().filter(|_| user.parent.is_none()) {
             self.add_stored(Some(owner), &mut visible).await?;
         }
         for id in user.scope.workspaces.keys() {
