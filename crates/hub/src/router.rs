@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use hypha_wire::WireError;
-use hypha_wire::frame::{self, Header};
+use hypha_wire::frame::{self, CallerContext, Header};
 use hypha_wire::transfer::parse_chunk_call;
+use hypha_wire::{Value, WireError};
 
 use crate::auth::Permission;
 use crate::connection::Connection;
@@ -60,14 +60,16 @@ impl Hub {
             Route::Broadcast(workspace) => self.broadcast_from(from, &header, frame, &payload, workspace),
             Route::Peer(Peer::Connection(target)) => self.pass(from, &target, &header, frame, &payload),
             Route::Peer(Peer::Hosted(target)) => {
-                let stamped = stamp(from, &header, frame, &payload, target.address());
+                // Without the user record, which nobody would read: hosted peers know the connection.
+                let context = CallerContext::new(from.workspace.id.as_str(), from.address(), &Value::Nil);
+                let stamped = stamp(&context, &header, frame, &payload, target.address());
                 target.receive(stamped, from);
             }
             Route::Elsewhere(address) => {
                 if let Some((session, _)) = header.method.and_then(answered_session) {
                     from.pending.answered(&address, session);
                 }
-                let stamped = stamp(from, &header, frame, &payload, &address);
+                let stamped = stamp(&from.context, &header, frame, &payload, &address);
                 if !self
                     .cluster()
                     .forward(&self.options().server_id, &address, &stamped)
@@ -191,7 +193,7 @@ impl Hub {
             );
             return self.refuse(from, header, &text);
         }
-        let stamped = stamp(from, header, frame, payload, &format!("{workspace}/*"));
+        let stamped = stamp(&from.context, header, frame, payload, &format!("{workspace}/*"));
         from.workspace.broadcast(header.kind, &stamped);
     }
 
@@ -239,9 +241,9 @@ pub(crate) fn reject_pending(gone: &Connection) {
 }
 
 /// The complete frame as the receiver gets it: who sent it is what the hub knows, not what the frame says.
-fn stamp(from: &Connection, header: &Header<'_>, frame: &Bytes, payload: &Bytes, to: &str) -> Bytes {
-    let mut out = BytesMut::with_capacity(header.rewritten_len(&from.context, to) + payload.len());
-    header.write_rewritten(frame, &from.context, to, &mut out);
+fn stamp(context: &CallerContext, header: &Header<'_>, frame: &Bytes, payload: &Bytes, to: &str) -> Bytes {
+    let mut out = BytesMut::with_capacity(header.rewritten_len(context, to) + payload.len());
+    header.write_rewritten(frame, context, to, &mut out);
     out.extend_from_slice(payload);
     out.freeze()
 }
