@@ -19,8 +19,8 @@ const WARM_UP: usize = 100;
 pub(crate) async fn measure(run: &Run) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for (name, registered, [ours, original]) in [
-        ("after the handshake", false, [8_000, 2_000]),
-        ("with the built-in service registered", true, [8_000, 1_000]),
+        ("after the handshake", false, [8_000, 1_500]),
+        ("with the built-in service registered", true, [8_000, 500]),
     ] {
         let mut results = Vec::new();
         for (kind, full) in [(Kind::Ours, ours), (Kind::Original, original)] {
