@@ -279,3 +279,19 @@ async def test_system_events_cannot_be_forged(connect, user, raw):
     await asyncio.sleep(0.3)
     assert [event for event in gone if event["data"].get("id") == "x"] == []
     assert await user.echo("alive") == "alive"
+
+
+async def test_a_chunk_that_the_receiver_refuses_hides_nothing(witness, forger):
+    """A heartbeat of no session makes the receiver refuse the chunk: hub and receiver must not disagree about what follows."""
+    target, cache, key = witness.address, "services.built-in.message_cache", "k-split"
+    header = {"type": "method", "to": target, "from": forger.address, "method": "services.look.look", "session": "x"}
+    hidden = pack(header, {"args": [1], "promise": "*", "t": 15.0, "ctx": {"user": FORGED, "ws": "ws-user-root"}})
+    cover = pack(header, {}) + bytes([0x81, 0xA4]) + b"args" + bytes([0x91, 0xC6]) + len(hidden).to_bytes(4, "big")
+    await forger.call(target, f"{cache}.create", key)
+    with pytest.raises(RawError):
+        await forger.call(target, f"{cache}.append", key, cover, True)
+    with pytest.raises(RawError):
+        await forger.call(target, f"{cache}.append", key, hidden, False)
+        await forger.call(target, f"{cache}.process", key)
+    for context in witness.seen:
+        assert context["user"]["id"] == forger.info["user"]["id"]

@@ -94,7 +94,8 @@ impl<I: Inbound + Unpin> Pump<I> {
                 Some(Ok(message)) if message.is_close() => continue,
                 Some(Ok(message)) => message,
             };
-            if !woken {
+            // Protocol pings say that the library lives, not that the client does.
+            if !woken && (message.is_text() || message.is_binary()) {
                 woken = true;
                 self.inbound.woken(Instant::now());
             }

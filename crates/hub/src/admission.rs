@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::auth::authenticator::bare_token;
 use crate::auth::handshake::{self, Admission, HandshakeRequest};
+use crate::auth::revoked::{TokenHash, token_hash};
 use crate::auth::{Permission, UserInfo, effective};
 use crate::connection::{Connection, Parts};
 use crate::hub::{Hub, unix_now};
@@ -96,16 +98,20 @@ impl Hub {
         let slot = tokio::time::timeout(SLOT_TIMEOUT, self.handshakes().acquire()).await;
         let Ok(Ok(slot)) = slot else { return Err(busy()) };
         let now = unix_now();
+        let given = [&request.reconnection_token, &request.token]
+            .into_iter()
+            .flatten()
+            .find(|token| !token.is_empty());
+        let credential = given.and_then(|token| bare_token(token).ok()).map(token_hash);
         let admission = handshake::admit(&request, self.authenticator(), now, &mut rand::rng())?;
         if let Some(text) = self.blocked(&admission.user, remote, now) {
             return Err(Refusal::new(1008, text));
         }
         let (workspace, user) = self.enter(&admission).await?;
         drop(slot);
-        if !admission.reconnecting {
-            self.refuse_duplicate(&workspace, &admission).await?;
-        }
-        self.connect(admission, workspace, user, remote, outbox).await
+        self.refuse_duplicate(&workspace, &admission).await?;
+        self.connect(admission, workspace, user, remote, credential, outbox)
+            .await
     }
 
     fn blocked(&self, user: &UserInfo, remote: IpAddr, now: u64) -> Option<String> {
@@ -136,11 +142,20 @@ impl Hub {
     async fn refuse_duplicate(&self, workspace: &Workspace, admission: &Admission) -> Result<(), Refusal> {
         let address = format!("{}/{}", workspace.id, admission.client_id);
         let alive = match workspace.peer(admission.client_id.as_str()) {
-            None => false,
+            None => return Ok(()),
             Some(Peer::Hosted(_)) => true,
+            // It shows a token that was made for this very client: it takes over.
+            Some(Peer::Connection(_)) if admission.reconnecting => return Ok(()),
             Some(Peer::Connection(connection)) => {
-                self.probe(&address, Options::PROBE_TIMEOUT).await.is_ok()
-                    || (!connection.outbox.is_closed() && connection.idle_seconds() < RECENTLY)
+                let answers = self.probe(&address, Options::PROBE_TIMEOUT).await.is_ok();
+                let alive =
+                    answers || (!connection.outbox.is_closed() && connection.idle_seconds() < RECENTLY);
+                if !alive {
+                    // The newcomer gets the id, and nothing that was registered under it.
+                    connection.close(&CloseReason::new(1001, "No answer to a ping"));
+                    self.disconnected(&connection);
+                }
+                alive
             }
         };
         if alive {
@@ -156,10 +171,15 @@ impl Hub {
         mut workspace: Arc<Workspace>,
         user: UserInfo,
         remote: IpAddr,
+        credential: Option<TokenHash>,
         outbox: Arc<Outbox>,
     ) -> Result<Session, Refusal> {
         let limits = &self.options().limits;
-        let limit = |text: String| Refusal::new(1008, text);
+        // A client that comes back may find its old connection still counted: it is to try again.
+        let limit = |text: String| Refusal {
+            explain: !admission.reconnecting,
+            ..Refusal::new(1008, text)
+        };
         let user_slot = match self.user_slot(&user) {
             Ok(slot) => slot,
             Err(open) => {
@@ -182,6 +202,7 @@ impl Hub {
                 user_value: user.to_value(),
                 permission,
                 remote_ip: remote,
+                credential,
                 outbox: outbox.clone(),
             }));
             let info = self.connection_info(&connection)?;
@@ -255,10 +276,11 @@ impl Hub {
         let answer = match kind.as_deref() {
             Some("ping") => json!({"type": "pong"}),
             Some("refresh_token") => {
-                if self
+                let revoked = |hash: &TokenHash| self.authenticator().revoked().contains(hash);
+                let blocked = self
                     .blocked(&connection.user, connection.remote_ip, unix_now())
-                    .is_some()
-                {
+                    .is_some();
+                if blocked || connection.credential.as_ref().is_some_and(revoked) {
                     return;
                 }
                 match self.reconnection_token(connection) {

@@ -82,6 +82,15 @@ impl Caller {
         )))
     }
 
+    /// Needs more than a child token that may only read: it changes what belongs to the user as a person.
+    pub(crate) fn require_own_hand(&self) -> Result<(), RemoteFailure> {
+        if self.user().parent.is_none() {
+            Ok(())
+        } else {
+            self.require(Permission::ReadWrite)
+        }
+    }
+
     pub(crate) fn may(&self, workspace: &str, permission: Permission) -> bool {
         effective(self.user(), workspace) >= Some(permission)
     }

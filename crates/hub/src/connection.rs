@@ -10,6 +10,7 @@ use hypha_wire::Value;
 use hypha_wire::frame::CallerContext;
 use parking_lot::Mutex;
 
+use crate::auth::revoked::TokenHash;
 use crate::auth::{Permission, UserInfo};
 use crate::ids::ClientId;
 use crate::load::LoadCounter;
@@ -33,6 +34,8 @@ pub struct Connection {
     pub(crate) context: CallerContext,
     pub(crate) permission: Permission,
     pub(crate) remote_ip: IpAddr,
+    /// What it was let in with.
+    pub(crate) credential: Option<TokenHash>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) subscriptions: Mutex<Vec<Box<str>>>,
     /// Calls to this connection that it has not answered.
@@ -59,6 +62,7 @@ pub(crate) struct Parts {
     pub(crate) user_value: Value,
     pub(crate) permission: Permission,
     pub(crate) remote_ip: IpAddr,
+    pub(crate) credential: Option<TokenHash>,
     pub(crate) outbox: Arc<Outbox>,
 }
 
@@ -76,6 +80,7 @@ impl Connection {
             _user_slot: parts.user_slot,
             permission: parts.permission,
             remote_ip: parts.remote_ip,
+            credential: parts.credential,
             outbox: parts.outbox,
             subscriptions: Mutex::default(),
             pending: PendingCalls::default(),

@@ -12,8 +12,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use futures_util::task::noop_waker_ref;
 use hypha_rpc::{
-    CallOptions, Link, LinkError, Peer as RpcPeer, PeerConfig, PeerLimits, Service, ServiceSpec, TrySend,
-    Value,
+    ActAs, CallOptions, Link, LinkError, Peer as RpcPeer, PeerConfig, PeerLimits, Service, ServiceSpec,
+    TrySend, Value,
 };
 use hypha_wire::frame::{self, CallerContext};
 use hypha_wire::transfer::ReassemblyLimits;
@@ -36,7 +36,7 @@ fn limits() -> PeerLimits {
     PeerLimits {
         running_calls: 65_536,
         transfers: ReassemblyLimits {
-            sender_bytes: 64 << 20,
+            sender_bytes: 16 << 20,
             sender_transfers: 32,
             total_bytes: 512 << 20,
             idle: Duration::from_secs(300),
@@ -189,7 +189,10 @@ impl HostedLink {
         } else {
             &self.workspace
         };
-        let context = CallerContext::new(acting, &self.address, &self.user);
+        let context = match acting_for(&sent[..header.len]) {
+            Some((workspace, user)) => CallerContext::new(&workspace, &self.address, &user),
+            None => CallerContext::new(acting, &self.address, &self.user),
+        };
         let to = format!("{workspace}/{client}");
         let payload = sent.slice(header.len..);
         let head_len = header.rewritten_len(&context, &to);
@@ -230,6 +233,19 @@ impl HostedLink {
     }
 }
 
+/// The workspace and user in whose name a hosted peer sends, if it says so in the header.
+fn acting_for(header: &[u8]) -> Option<(String, Value)> {
+    const USER: &[u8] = b"\xa4user";
+    header.windows(USER.len()).find(|window| *window == USER)?;
+    let header = hypha_wire::decode(header).ok()?;
+    let workspace = header.get("ws").and_then(Value::as_str)?.to_owned();
+    let user = header
+        .get("user")
+        .filter(|user| matches!(user, Value::Map(_)))?
+        .clone();
+    Some((workspace, user))
+}
+
 impl Link for HostedLink {
     fn try_send(&self, frame: Bytes) -> Result<(), TrySend> {
         self.deliver(&frame).map_err(TrySend::Failed)
@@ -267,10 +283,28 @@ impl Hub {
         args: Vec<Value>,
         timeout: Duration,
     ) -> Result<Value, String> {
+        self.call_client_as(None, address, service, function, args, timeout)
+            .await
+    }
+
+    /// [`call_client`](Self::call_client) in the name of whoever asked for it.
+    pub(crate) async fn call_client_as(
+        &self,
+        asker: Option<ActAs>,
+        address: &str,
+        service: &str,
+        function: &str,
+        args: Vec<Value>,
+        timeout: Duration,
+    ) -> Result<Value, String> {
         let manager = self.manager().ok_or("the server is shutting down")?;
+        let options = CallOptions {
+            act_as: asker.map(Arc::new),
+            ..CallOptions::default()
+        };
         let call = manager
             .peer()
-            .call_service(address, service, function, args, &CallOptions::default());
+            .call_service(address, service, function, args, &options);
         match tokio::time::timeout(timeout, call).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(error.to_string()),

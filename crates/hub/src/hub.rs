@@ -331,19 +331,21 @@ impl Hub {
     pub(crate) fn disconnected(&self, connection: &Arc<Connection>) {
         connection.outbox.finish();
         let workspace = &connection.workspace;
-        let was_current = {
+        let removed = {
+            // Both under one turn, so that a successor registers nothing in between.
+            let mut services = workspace.services.write();
             let mut members = workspace.members.write();
             match members.peers.get(connection.client.as_str()) {
                 Some(Peer::Connection(current)) if current.generation == connection.generation => {
                     members.peers.remove(connection.client.as_str());
-                    true
+                    Some(services.remove_client(connection.client.as_str()))
                 }
-                _ => false,
+                _ => None,
             }
         };
-        if was_current {
+        if let Some(removed) = removed {
             self.metrics().closed.increment(1);
-            self.remove_client(workspace, connection.client.as_str());
+            self.announce_removal(workspace, connection.client.as_str(), &removed);
             reject_pending(connection);
             for hosted in self.hosted() {
                 hosted.peer().client_gone(connection.address());

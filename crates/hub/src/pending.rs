@@ -16,6 +16,9 @@ use crate::transfers::TransferKey;
 /// Unanswered calls of one caller that are tracked; calls beyond that fail by their own timeouts only.
 const MAX_PER_CALLER: usize = 16_384;
 
+/// Longest session id that is tracked, in bytes. Those of clients are random words, joined by dots when calls are nested.
+const MAX_SESSION: usize = 256;
+
 /// One unanswered call.
 pub(crate) struct PendingCall {
     pub(crate) caller: Weak<Connection>,
@@ -34,6 +37,9 @@ pub(crate) struct PendingCalls {
 impl PendingCalls {
     /// Notes that `caller` waits for an answer to `session`.
     pub(crate) fn add(&self, caller: &Arc<Connection>, session: &str, opens: Option<TransferKey>) {
+        if session.len() > MAX_SESSION {
+            return;
+        }
         if caller.outstanding.fetch_add(1, Ordering::Relaxed) >= MAX_PER_CALLER {
             caller.outstanding.fetch_sub(1, Ordering::Relaxed);
             return;
@@ -65,6 +71,12 @@ impl PendingCalls {
             caller.outstanding.fetch_sub(1, Ordering::Relaxed);
         }
         Some(call)
+    }
+
+    /// Whether the client at `caller` waits for an answer to `session`.
+    pub(crate) fn contains(&self, caller: &str, session: &str) -> bool {
+        let calls = self.calls.lock();
+        calls.contains_key(&calls.hasher().hash_one((caller, session)))
     }
 
     /// Takes all calls: the connection is gone, or another one of the same client goes on in its place.

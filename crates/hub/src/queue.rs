@@ -63,6 +63,9 @@ impl Queues {
         let mut all = self.0.lock();
         let QueuesByName { queues, used } = all.entry(workspace.into()).or_default();
         if queues.len() >= MAX_QUEUES && !queues.contains_key(name) {
+            queues.retain(|_, queue| Arc::strong_count(queue) > 1 || !queue.items.lock().is_empty());
+        }
+        if queues.len() >= MAX_QUEUES && !queues.contains_key(name) {
             let text = format!("Workspace {workspace} has {MAX_QUEUES} queues already; empty some first");
             return Err(RemoteFailure::runtime(text));
         }
@@ -152,6 +155,11 @@ impl QueueService {
         let take = async {
             loop {
                 let pushed = queue.pushed.notified();
+                if caller.connection.outbox.is_closed() {
+                    // The task is for somebody who is still there.
+                    queue.pushed.notify_one();
+                    return Value::Nil;
+                }
                 if let Some(item) = queue.pop() {
                     return item;
                 }

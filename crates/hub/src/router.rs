@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use hypha_wire::frame::{self, CallerContext, Header};
-use hypha_wire::transfer::parse_chunk_call;
+use hypha_wire::transfer::{ChunkAction, parse_chunk_call};
 use hypha_wire::{Value, WireError};
 
 use crate::auth::Permission;
@@ -113,7 +113,7 @@ impl Hub {
         let mut opens = None;
         if let Some(method) = header.method {
             if method.starts_with(MESSAGE_CACHE) {
-                match self.pass_chunk(from, target, method, payload) {
+                match self.pass_chunk(from, target, method, header.session, payload) {
                     Ok(key) => opens = key,
                     Err(text) => return self.refuse(from, header, &text),
                 }
@@ -160,10 +160,16 @@ impl Hub {
         from: &Connection,
         target: &Connection,
         method: &str,
+        session: Option<&str>,
         payload: &Bytes,
     ) -> Result<Option<TransferKey>, String> {
         let call = parse_chunk_call(method, payload).map_err(|error| format!("ValueError: {error}"))?;
         let Some(call) = call else { return Ok(None) };
+        // The answer to `create` decides whether data may follow: it must be the only one that this session can get.
+        let is_create = matches!(call.action, ChunkAction::Create { .. });
+        if is_create && session.is_none_or(|session| target.pending.contains(&from.address, session)) {
+            return Err("ValueError: `create` of a chunked transfer needs a session of its own".into());
+        }
         let limit = self.options().limits.transfers;
         from.transfers
             .pass(&target.address, &call, payload, limit)

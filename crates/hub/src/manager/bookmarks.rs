@@ -15,6 +15,7 @@ const MAX_BOOKMARKS: usize = 1000;
 
 impl Manager {
     pub(super) async fn add_bookmark(&self, caller: &Caller, item: &Value) -> Result<()> {
+        caller.require_own_hand()?;
         let (kind, id) = parse(item)?;
         let bookmark = if kind == "workspace" {
             let info = self.hub.workspace_info(id).await?;
@@ -45,6 +46,7 @@ impl Manager {
     }
 
     pub(super) async fn remove_bookmark(&self, caller: &Caller, item: &Value) -> Result<()> {
+        caller.require_own_hand()?;
         let (kind, id) = parse(item)?;
         self.hub.drop_bookmark(caller.user(), kind, id).await
     }

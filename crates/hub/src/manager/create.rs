@@ -27,6 +27,7 @@ impl Manager {
                 "Only registered user can create workspace.",
             ));
         }
+        caller.require_own_hand()?;
         complete(&mut info, user);
         let id = validate_new_workspace_id(&info.id, &user.id)?;
         let existing = self.hub.workspace_info(id.as_str()).await?;
@@ -46,8 +47,13 @@ impl Manager {
             }
         }
         if existing.is_some() {
+            let loaded = self.hub.workspace(id.as_str());
+            let _turn = match &loaded {
+                Some(workspace) => Some(workspace.writing.lock().await),
+                None => None,
+            };
             self.store_new(user, &id, &info, true).await?;
-            if let Some(workspace) = self.hub.workspace(id.as_str()) {
+            if let Some(workspace) = &loaded {
                 *workspace.info.write() = WorkspaceInfo {
                     status: Some(Status::READY),
                     ..info.clone()
@@ -142,6 +148,12 @@ impl Manager {
                 "Workspace {id} belongs to the server and cannot be deleted"
             )));
         }
+        // After changes that are being stored, and before those that wait: they find it gone.
+        let loaded = self.hub.workspace(id);
+        let _turn = match &loaded {
+            Some(workspace) => Some(workspace.writing.lock().await),
+            None => None,
+        };
         self.hub.store().delete_workspace(id).await?;
         self.hub.evict(&workspace_id);
         let event = hypha_wire::to_value(&info.redacted()).unwrap_or(Value::Nil);

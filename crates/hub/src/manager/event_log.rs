@@ -9,11 +9,11 @@ use crate::caller::Caller;
 use crate::durable::{EventQuery, NewEvent};
 
 /// Most entries of one answer.
-pub(super) const MAX_PAGE: u32 = 10_000;
+pub(super) const MAX_PAGE: u32 = 1_000;
 /// Longest event type, in bytes.
 const MAX_TYPE: usize = 256;
 /// Largest data, in bytes of its JSON.
-const MAX_DATA: usize = 256 * 1024;
+const MAX_DATA: usize = 64 * 1024;
 
 impl Manager {
     pub(super) async fn append_event(&self, caller: &Caller, event_type: &str, data: &Value) -> Result<()> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use hypha_rpc::{RemoteFailure, Service as _, Value};
+use hypha_rpc::{ActAs, RemoteFailure, Service as _, Value};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
@@ -80,6 +80,7 @@ impl Manager {
             1 => Ok(candidates.swap_remove(0)),
             _ => {
                 self.select(
+                    caller,
                     candidates,
                     mode,
                     &reference,
@@ -92,6 +93,7 @@ impl Manager {
 
     async fn select(
         &self,
+        caller: &Caller,
         candidates: Vec<Arc<ServiceRecord>>,
         mode: Mode,
         reference: &Reference<'_>,
@@ -125,25 +127,39 @@ impl Manager {
                 least.ok_or_else(gone)
             }
             Mode::Ask(criterion, function) => self
-                .ask(candidates, criterion, &function, timeout)
+                .ask(candidates, criterion, &function, timeout, caller)
                 .await
                 .ok_or_else(gone),
         }
     }
 
-    /// Asks all candidates at once. Those that do not answer with a number in time are left out; if none does, any is taken.
+    /// Asks all candidates at once, in the caller's name. Those that do not answer with a number in time are
+    /// left out; if none does, any is taken.
     async fn ask(
         &self,
         candidates: Vec<Arc<ServiceRecord>>,
         criterion: Criterion,
         function: &str,
         timeout: Duration,
+        caller: &Caller,
     ) -> Option<Arc<ServiceRecord>> {
+        // The question is the caller's, not the hub's: a service that looks at its caller sees who wants to know.
+        let asker = &ActAs {
+            workspace: caller.workspace().to_owned(),
+            user: caller.user().to_value(),
+        };
         let question = |record: Arc<ServiceRecord>| async move {
             let address = format!("{}/{}", record.workspace, record.client);
             let answer = self
                 .hub
-                .call_client(&address, &record.name, function, vec![], timeout)
+                .call_client_as(
+                    Some(asker.clone()),
+                    &address,
+                    &record.name,
+                    function,
+                    vec![],
+                    timeout,
+                )
                 .await;
             let number = match answer.ok()? {
                 Value::Float(number) => number,

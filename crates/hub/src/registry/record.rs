@@ -11,6 +11,8 @@ pub(crate) const BUILT_IN: &str = "built-in";
 
 /// Longest description, in characters.
 const MAX_DESCRIPTION: usize = 1024;
+/// Largest info of a service, in bytes of MessagePack.
+const MAX_INFO: usize = 1024 * 1024;
 /// Longest service name, in bytes.
 const MAX_NAME: usize = 256;
 
@@ -167,6 +169,13 @@ impl ServiceRecord {
             ("app_id".into(), Value::from(app_id)),
             ("service_schema".into(), value("service_schema")),
         ]);
+        let encoded = hypha_wire::encode(&dump);
+        if encoded.len() > MAX_INFO {
+            return Err(RecordError::Field {
+                field: "service",
+                expected: "at most 1 MiB large",
+            });
+        }
         Ok(Self {
             workspace: workspace.clone(),
             client: client.as_str().into(),
@@ -177,7 +186,7 @@ impl ServiceRecord {
             visibility,
             singleton,
             authorized: authorized.unwrap_or_default(),
-            encoded: hypha_wire::encode(&dump).into(),
+            encoded: encoded.into(),
         })
     }
 

@@ -11,7 +11,7 @@ use crate::durable::{CreateOutcome, DurableError, WorkspaceRecord};
 use crate::events;
 use crate::hub::Hub;
 use crate::ids::WorkspaceId;
-use crate::registry::BUILT_IN;
+use crate::registry::{BUILT_IN, ServiceRecord};
 use crate::workspace::{Status, Workspace, WorkspaceInfo};
 
 /// Users that nobody has to be: their workspaces are made for the time of a visit.
@@ -110,9 +110,13 @@ impl Hub {
             .clone()
     }
 
-    /// Removes all services of a client that has gone, and tells the workspace.
-    pub(crate) fn remove_client(&self, workspace: &Workspace, client: &str) {
-        let removed = workspace.services.write().remove_client(client);
+    /// Tells the workspace that a client has gone with these services.
+    pub(crate) fn announce_removal(
+        &self,
+        workspace: &Workspace,
+        client: &str,
+        removed: &[Arc<ServiceRecord>],
+    ) {
         let existed = removed.iter().any(|record| &*record.name == BUILT_IN);
         for record in removed.iter().filter(|record| &*record.name != BUILT_IN) {
             events::emit(workspace, "service_removed", record.info());
@@ -155,6 +159,12 @@ impl Hub {
         tracing::debug!(workspace = %workspace.id, "workspace unloaded");
     }
 
+    /// Whether this is the workspace that its id means, not one that was deleted or unloaded.
+    fn is_loaded(&self, workspace: &Workspace) -> bool {
+        self.workspace(workspace.id.as_str())
+            .is_some_and(|current| std::ptr::eq(&*current, workspace))
+    }
+
     /// Changes the info of a loaded workspace; acknowledged when it is stored.
     ///
     /// The change is applied to a copy, stored, and only then seen by others.
@@ -164,6 +174,10 @@ impl Hub {
         change: impl FnOnce(&mut WorkspaceInfo) -> Result<T, E>,
     ) -> Result<T, E> {
         let _turn = workspace.writing.lock().await;
+        if !self.is_loaded(workspace) {
+            let text = format!("workspace {} was deleted or unloaded meanwhile", workspace.id);
+            return Err(DurableError::Unavailable(text).into());
+        }
         let mut info = workspace.info.read().clone();
         let result = change(&mut info)?;
         if info.persistent {
@@ -184,9 +198,10 @@ pub(crate) fn record(info: &WorkspaceInfo) -> Result<WorkspaceRecord, DurableErr
         ..info.clone()
     };
     let corrupt = |error: &dyn std::fmt::Display| DurableError::Corrupt(error.to_string());
+    let dump = serde_json::to_value(&info).map_err(|error| corrupt(&error))?;
     Ok(WorkspaceRecord {
         id: WorkspaceId::parse(&info.id).map_err(|error| corrupt(&error))?,
         owners: info.owners.clone(),
-        info: serde_json::to_value(&info).map_err(|error| corrupt(&error))?,
+        info: dump,
     })
 }
