@@ -77,9 +77,7 @@ impl Caller {
         if self.may(workspace, permission) {
             return Ok(());
         }
-        Err(RemoteFailure::permission(format!(
-            "Permission denied for workspace {workspace}"
-        )))
+        Err(denied(workspace))
     }
 
     /// Needs more than a child token that may only read: it changes what belongs to the user as a person.
@@ -94,6 +92,11 @@ impl Caller {
     pub(crate) fn may(&self, workspace: &str, permission: Permission) -> bool {
         effective(self.user(), workspace) >= Some(permission)
     }
+}
+
+/// Access to a workspace that the caller has no permission for.
+pub(crate) fn denied(workspace: &str) -> RemoteFailure {
+    RemoteFailure::permission(format!("Permission denied for workspace {workspace}"))
 }
 
 impl From<AuthError> for RemoteFailure {

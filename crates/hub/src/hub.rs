@@ -257,6 +257,11 @@ impl Hub {
         }
     }
 
+    /// A loaded workspace.
+    pub(crate) fn workspace(&self, id: &str) -> Option<Arc<Workspace>> {
+        self.0.workspaces.get(id).map(|entry| entry.value().clone())
+    }
+
     /// All loaded workspaces.
     pub(crate) fn loaded(&self) -> Vec<Arc<Workspace>> {
         self.0

@@ -17,7 +17,7 @@ use crate::hub::Hub;
 use crate::outbox::{CloseReason, PushError};
 use crate::pending::answered_session;
 use crate::transfers::TransferKey;
-use crate::workspace::{Peer, Workspace};
+use crate::workspace::Peer;
 
 /// Methods of a peer's message cache, through which chunked messages pass.
 const MESSAGE_CACHE: &str = "services.built-in.message_cache.";
@@ -260,12 +260,4 @@ pub(crate) fn not_connected(address: &str) -> String {
 
 fn malformed(error: &WireError) -> CloseReason {
     CloseReason::new(1007, format!("Malformed message: {error}"))
-}
-
-/// Lets the workspace of a hosted peer or a forwarded frame be found by its text.
-impl Hub {
-    /// A loaded workspace.
-    pub(crate) fn workspace(&self, id: &str) -> Option<Arc<Workspace>> {
-        self.workspaces().get(id).map(|entry| entry.value().clone())
-    }
 }

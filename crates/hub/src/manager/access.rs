@@ -1,10 +1,10 @@
 //! Who may see and call which service.
 
-use hypha_rpc::RemoteFailure;
+use hypha_rpc::Visibility;
 
 use crate::auth::Permission;
 use crate::caller::Caller;
-use crate::registry::{BUILT_IN, ServiceRecord, Visibility};
+use crate::registry::{BUILT_IN, ServiceRecord};
 
 /// Whether the caller may get this service when it knows its id.
 pub(super) fn may_get(caller: &Caller, record: &ServiceRecord) -> bool {
@@ -41,9 +41,4 @@ pub(super) fn visible_info(caller: &Caller, record: &ServiceRecord) -> hypha_rpc
     } else {
         record.foreign_info()
     }
-}
-
-/// Access to a workspace that the caller has no permission for.
-pub(crate) fn denied(workspace: &str) -> RemoteFailure {
-    RemoteFailure::permission(format!("Permission denied for workspace {workspace}"))
 }

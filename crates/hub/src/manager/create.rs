@@ -52,7 +52,7 @@ impl Manager {
                 Some(workspace) => Some(workspace.writing.lock().await),
                 None => None,
             };
-            self.store_new(user, &id, &info, true).await?;
+            self.replace_stored(&id, &info).await?;
             if let Some(workspace) = &loaded {
                 *workspace.info.write() = WorkspaceInfo {
                     status: Some(Status::READY),
@@ -64,7 +64,7 @@ impl Manager {
             if !self.hub.reserve(&id, &info) {
                 return Err(RemoteFailure::runtime(format!("Workspace already exists: {id}")));
             }
-            if let Err(error) = self.store_new(user, &id, &info, false).await {
+            if let Err(error) = self.store_new(user, &id, &info).await {
                 self.hub.evict(&id);
                 return Err(error);
             }
@@ -74,14 +74,18 @@ impl Manager {
         Ok(info)
     }
 
+    /// Writes the record of a workspace that exists already; a temporary one has none.
+    async fn replace_stored(&self, id: &WorkspaceId, info: &WorkspaceInfo) -> Result<()> {
+        if info.persistent {
+            self.hub.save_workspace(info).await?;
+        } else {
+            self.hub.store().delete_workspace(id.as_str()).await?;
+        }
+        Ok(())
+    }
+
     /// Writes the record, within the quota of its owner, unless somebody else has just taken the id.
-    async fn store_new(
-        &self,
-        user: &UserInfo,
-        id: &WorkspaceId,
-        info: &WorkspaceInfo,
-        replaces: bool,
-    ) -> Result<()> {
+    async fn store_new(&self, user: &UserInfo, id: &WorkspaceId, info: &WorkspaceInfo) -> Result<()> {
         let (owner, max) = (user.attribution(), self.hub.options().limits.workspaces_per_user);
         let exceeded = |owned: u64| {
             Err(RemoteFailure::runtime(format!(
@@ -95,13 +99,7 @@ impl Manager {
             one.id != *id && !info.persistent && info.owners.iter().any(|one| one == owner)
         });
         let temporary = temporary.count() as u64;
-        if replaces {
-            if info.persistent {
-                self.hub.save_workspace(info).await?;
-            } else {
-                self.hub.store().delete_workspace(id.as_str()).await?;
-            }
-        } else if info.persistent {
+        if info.persistent {
             let left = (max as u64).saturating_sub(temporary);
             let quota = (!user.is_root()).then_some(OwnerQuota { owner, max: left });
             match self.hub.store().create_workspace(&record(info)?, quota).await? {

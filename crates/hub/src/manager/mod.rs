@@ -27,7 +27,7 @@ use crate::caller::Caller;
 use crate::hub::Hub;
 use crate::workspace::{ServiceTypeInfo, WorkspaceInfo};
 
-pub(crate) use access::denied;
+use crate::caller::denied;
 
 type Result<T, E = RemoteFailure> = std::result::Result<T, E>;
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub(crate) use query::{Query, QueryError};
-pub(crate) use record::{BUILT_IN, RecordError, ServiceRecord, Visibility};
+pub(crate) use record::{BUILT_IN, RecordError, ServiceRecord};
 pub(crate) use reference::{Reference, ReferenceError};
 pub(crate) use select::{Criterion, Mode, ModeError};
 

@@ -1,8 +1,9 @@
 //! Queries of `list_services`: which services of which workspaces are meant.
 
+use hypha_rpc::Visibility;
 use hypha_wire::Value;
 
-use super::record::{ServiceRecord, Visibility};
+use super::record::ServiceRecord;
 
 /// Why a query is refused.
 #[derive(Debug, PartialEq, thiserror::Error)]

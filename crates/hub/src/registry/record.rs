@@ -1,6 +1,7 @@
 //! One registered service, as the registry keeps it.
 
 use bytes::Bytes;
+use hypha_rpc::Visibility;
 use hypha_wire::Value;
 
 use crate::auth::UserInfo;
@@ -15,34 +16,6 @@ const MAX_DESCRIPTION: usize = 1024;
 const MAX_INFO: usize = 1024 * 1024;
 /// Longest service name, in bytes.
 const MAX_NAME: usize = 256;
-
-/// Who may find and call a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Visibility {
-    Public,
-    Protected,
-    Unlisted,
-}
-
-impl Visibility {
-    /// Parses the word of a service's config. `private` is an older word for `protected`.
-    pub(crate) fn parse(word: &str) -> Option<Self> {
-        match word {
-            "public" => Some(Self::Public),
-            "protected" | "private" => Some(Self::Protected),
-            "unlisted" => Some(Self::Unlisted),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Public => "public",
-            Self::Protected => "protected",
-            Self::Unlisted => "unlisted",
-        }
-    }
-}
 
 /// Why a service is not accepted.
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -126,7 +99,7 @@ impl ServiceRecord {
         };
         let visibility = match find(config, "visibility") {
             None | Some(Value::Nil) => Visibility::Protected,
-            Some(Value::Str(word)) => Visibility::parse(word).ok_or(RecordError::Field {
+            Some(Value::Str(word)) => Visibility::from_name(word).ok_or(RecordError::Field {
                 field: "config.visibility",
                 expected: "'public', 'protected' or 'unlisted'",
             })?,
