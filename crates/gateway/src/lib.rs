@@ -2,6 +2,8 @@
 //!
 //! The gateway owns sockets and framing; who may do what, and where messages go, is the hub's.
 
+mod credentials;
+mod error;
 mod framing;
 mod health;
 mod metrics;

@@ -58,7 +58,7 @@ pub(crate) struct Shared {
 
 /// The address that a request came from.
 #[derive(Clone, Copy)]
-struct Remote(IpAddr);
+pub(crate) struct Remote(pub(crate) IpAddr);
 
 /// A bound listener; [`Gateway::run`] serves it.
 pub struct Gateway {

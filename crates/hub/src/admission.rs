@@ -98,12 +98,16 @@ impl Hub {
         let slot = tokio::time::timeout(SLOT_TIMEOUT, self.handshakes().acquire()).await;
         let Ok(Ok(slot)) = slot else { return Err(busy()) };
         let now = unix_now();
-        let given = [&request.reconnection_token, &request.token]
-            .into_iter()
-            .flatten()
-            .find(|token| !token.is_empty());
+        let given = request.credential();
         let credential = given.and_then(|token| bare_token(token).ok()).map(token_hash);
-        let admission = handshake::admit(&request, self.authenticator(), now, &mut rand::rng())?;
+        let user = match given {
+            Some(token) => {
+                let user = self.authenticator().authenticate(token, now).await;
+                Some(user.map_err(handshake::Refusal::from)?)
+            }
+            None => None,
+        };
+        let admission = handshake::admit(&request, user, now, &mut rand::rng())?;
         if let Some(text) = self.blocked(&admission.user, remote, now) {
             return Err(Refusal::new(1008, text));
         }
@@ -114,7 +118,7 @@ impl Hub {
             .await
     }
 
-    fn blocked(&self, user: &UserInfo, remote: IpAddr, now: u64) -> Option<String> {
+    pub(crate) fn blocked(&self, user: &UserInfo, remote: IpAddr, now: u64) -> Option<String> {
         let effective_user = user.attribution();
         self.blocklist()
             .refuses_user(&user.id, now)
@@ -205,7 +209,7 @@ impl Hub {
                 credential,
                 outbox: outbox.clone(),
             }));
-            let info = self.connection_info(&connection)?;
+            let info = self.connection_info(&connection).await?;
             match join(&workspace, &connection, &info, limits.clients_per_workspace) {
                 Joined::Yes(old) => {
                     if let Some(old) = old {
@@ -232,10 +236,11 @@ impl Hub {
         }
     }
 
-    fn connection_info(&self, connection: &Connection) -> Result<String, Refusal> {
+    async fn connection_info(&self, connection: &Connection) -> Result<String, Refusal> {
         let options = self.options();
         let token = self
             .reconnection_token(connection)
+            .await
             .map_err(handshake::Refusal::setup)?;
         let mut info = json!({
             "type": "connection_info",
@@ -256,11 +261,11 @@ impl Hub {
     }
 
     /// A token with which this client can come back: its scope, bound to its id and workspace.
-    fn reconnection_token(&self, connection: &Connection) -> Result<String, String> {
+    async fn reconnection_token(&self, connection: &Connection) -> Result<String, String> {
         let life = self.options().reconnection_token_life_time.max(1.0) as u64;
-        let issuer = self.authenticator().issuer();
-        issuer
+        self.authenticator()
             .issue(&connection.user, life, unix_now())
+            .await
             .map_err(|error| error.to_string())
     }
 
@@ -273,34 +278,40 @@ impl Hub {
                     .get("type")
                     .and_then(|kind| kind.as_str().map(str::to_owned))
             });
-        let answer = match kind.as_deref() {
-            Some("ping") => json!({"type": "pong"}),
+        match kind.as_deref() {
+            Some("ping") => tell(connection, &json!({"type": "pong"})),
             Some("refresh_token") => {
-                let revoked = |hash: &TokenHash| self.authenticator().revoked().contains(hash);
-                let blocked = self
-                    .blocked(&connection.user, connection.remote_ip, unix_now())
-                    .is_some();
-                if blocked || connection.credential.as_ref().is_some_and(revoked) {
-                    return;
-                }
-                match self.reconnection_token(connection) {
-                    Ok(token) => json!({"type": "reconnection_token", "reconnection_token": token}),
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot refresh a token");
-                        return;
-                    }
-                }
+                let (hub, connection) = (self.clone(), connection.clone());
+                self.tasks()
+                    .spawn(async move { hub.refresh_token(&connection).await });
             }
-            _ => {
-                tracing::debug!(client = connection.address(), "control frame ignored");
-                return;
-            }
-        };
-        // A client that does not read is closed by its outbox.
-        let _ = connection
-            .outbox
-            .push(FrameKind::Text, answer.to_string().as_bytes());
+            _ => tracing::debug!(client = connection.address(), "control frame ignored"),
+        }
     }
+
+    async fn refresh_token(&self, connection: &Connection) {
+        let revoked = |hash: &TokenHash| self.authenticator().revoked().contains(hash);
+        let blocked = self
+            .blocked(&connection.user, connection.remote_ip, unix_now())
+            .is_some();
+        if blocked || connection.credential.as_ref().is_some_and(revoked) {
+            return;
+        }
+        match self.reconnection_token(connection).await {
+            Ok(token) => tell(
+                connection,
+                &json!({"type": "reconnection_token", "reconnection_token": token}),
+            ),
+            Err(error) => tracing::warn!(%error, "cannot refresh a token"),
+        }
+    }
+}
+
+/// Sends a control frame. A client that does not read is closed by its outbox.
+fn tell(connection: &Connection, message: &serde_json::Value) {
+    let _ = connection
+        .outbox
+        .push(FrameKind::Text, message.to_string().as_bytes());
 }
 
 enum Joined {

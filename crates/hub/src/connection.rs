@@ -43,7 +43,7 @@ pub struct Connection {
     /// Unanswered calls that this connection has made.
     pub(crate) outstanding: AtomicUsize,
     /// Calls of this connection that the hub's own services work on.
-    pub(crate) hosted_calls: AtomicUsize,
+    pub(crate) hosted_calls: Arc<AtomicUsize>,
     pub(crate) transfers: Transfers,
     /// Incoming calls a minute, for clients that take part in load balancing.
     pub(crate) load: Option<LoadCounter>,
@@ -85,7 +85,7 @@ impl Connection {
             subscriptions: Mutex::default(),
             pending: PendingCalls::default(),
             outstanding: AtomicUsize::new(0),
-            hosted_calls: AtomicUsize::new(0),
+            hosted_calls: Arc::default(),
             transfers: Transfers::default(),
             started: Instant::now(),
             last_frame: AtomicU64::new(0),

@@ -12,8 +12,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use futures_util::task::noop_waker_ref;
 use hypha_rpc::{
-    ActAs, CallOptions, Link, LinkError, Peer as RpcPeer, PeerConfig, PeerLimits, Service, ServiceSpec,
-    TrySend, Value,
+    ActAs, CallOptions, Extension, Link, LinkError, Peer as RpcPeer, PeerConfig, PeerLimits, Service,
+    ServiceSpec, TrySend, Value,
 };
 use hypha_wire::frame::{self, CallerContext};
 use hypha_wire::transfer::ReassemblyLimits;
@@ -61,7 +61,8 @@ impl Hosted {
         public.offer(Arc::new(QueueService::new(hub.clone())))?;
         let root = Self::start(hub, WorkspaceId::root(), server)?;
         root.offer(Arc::new(AdminService::new(hub.clone())))?;
-        Ok(vec![manager, public, root])
+        let visitors = Self::start(hub, WorkspaceId::manager(), &hub.options().visitors_id())?;
+        Ok(vec![manager, public, visitors, root])
     }
 
     fn start(hub: &Hub, workspace: WorkspaceId, client: &str) -> Result<Arc<Self>, Error> {
@@ -142,20 +143,19 @@ impl Hosted {
 
     /// Takes in a stamped frame that came over `from`.
     pub(crate) fn receive(&self, frame: Bytes, from: &Arc<Connection>) {
-        let max_calls = self.hub.options().limits.hosted_calls;
-        let origin = Origin {
-            connection: from.clone(),
-            max_calls,
-        };
+        let origin = Origin::Connection(from.clone(), self.hub.options().limits.hosted_calls);
         let peer = self.peer.clone();
         self.run(async move { peer.receive_from(frame, Some(Arc::new(origin))).await });
     }
 
     /// Takes in a frame of the hub itself or of another hosted peer.
-    fn receive_internal(&self, frame: Bytes) {
+    fn receive_internal(&self, frame: Bytes, from: Option<Origin>) {
         let peer = self.peer.clone();
         // Never polled here: the sender may be in the middle of something of the same peer.
-        self.hub.tasks().spawn(async move { peer.receive(frame).await });
+        let from = from.map(|from| Arc::new(from) as Extension);
+        self.hub
+            .tasks()
+            .spawn(async move { peer.receive_from(frame, from).await });
     }
 
     /// Most messages are handled at once; the others go on as tasks.
@@ -189,8 +189,12 @@ impl HostedLink {
         } else {
             &self.workspace
         };
-        let context = match acting_for(&sent[..header.len]) {
-            Some((workspace, user)) => CallerContext::new(&workspace, &self.address, &user),
+        let act_as = acting_for(&sent[..header.len]);
+        let visitor = act_as.as_ref().and_then(|act_as| act_as.from.as_deref());
+        let context = match &act_as {
+            Some(act_as) => {
+                CallerContext::new(&act_as.workspace, visitor.unwrap_or(&self.address), &act_as.user)
+            }
             None => CallerContext::new(acting, &self.address, &self.user),
         };
         let to = format!("{workspace}/{client}");
@@ -199,7 +203,8 @@ impl HostedLink {
         let peer = self
             .hub
             .workspace(workspace)
-            .and_then(|workspace| workspace.peer(client));
+            .and_then(|workspace| workspace.peer(client))
+            .or_else(|| self.hub.visitors_at(&to));
         let delivered = match peer {
             Some(Peer::Connection(target)) => target
                 .outbox
@@ -213,7 +218,9 @@ impl HostedLink {
                 let mut stamped = BytesMut::with_capacity(head_len + payload.len());
                 header.write_rewritten(sent, &context, &to, &mut stamped);
                 stamped.extend_from_slice(&payload);
-                target.receive_internal(stamped.freeze());
+                let visit =
+                    visitor.and_then(|address| self.hub.visits().get(address).map(|visit| visit.clone()));
+                target.receive_internal(stamped.freeze(), visit.map(Origin::Visit));
                 true
             }
             None => false,
@@ -226,7 +233,7 @@ impl HostedLink {
                     .and_then(|workspace| workspace.peer(client))
             });
             if let Some(Peer::Hosted(me)) = me {
-                me.receive_internal(reject.into());
+                me.receive_internal(reject.into(), None);
             }
         }
         Ok(())
@@ -234,7 +241,7 @@ impl HostedLink {
 }
 
 /// The workspace and user in whose name a hosted peer sends, if it says so in the header.
-fn acting_for(header: &[u8]) -> Option<(String, Value)> {
+fn acting_for(header: &[u8]) -> Option<ActAs> {
     const USER: &[u8] = b"\xa4user";
     header.windows(USER.len()).find(|window| *window == USER)?;
     let header = hypha_wire::decode(header).ok()?;
@@ -243,7 +250,12 @@ fn acting_for(header: &[u8]) -> Option<(String, Value)> {
         .get("user")
         .filter(|user| matches!(user, Value::Map(_)))?
         .clone();
-    Some((workspace, user))
+    let from = header.get("from").and_then(Value::as_str).map(str::to_owned);
+    Some(ActAs {
+        workspace,
+        user,
+        from,
+    })
 }
 
 impl Link for HostedLink {
@@ -257,6 +269,46 @@ impl Link for HostedLink {
 }
 
 impl Hub {
+    /// Offers a service of a part of the server, as `public/<server id>:<service id>`. One with the same id is replaced.
+    ///
+    /// # Errors
+    /// The service's description is not valid.
+    pub fn offer(&self, service: Arc<dyn Service>) -> Result<(), Error> {
+        let public = self
+            .hosted()
+            .get(1)
+            .ok_or_else(|| Error::Service("the hub is not running".into()))?;
+        public.offer(service)
+    }
+
+    /// Takes back what was [offered](Self::offer). False when there is no such service.
+    pub fn withdraw(&self, service_id: &str) -> bool {
+        let Some(public) = self.hosted().get(1) else {
+            return false;
+        };
+        let removed = public.peer.remove_service(service_id);
+        if let Some(workspace) = self.workspace(WorkspaceId::public().as_str()) {
+            workspace
+                .services
+                .write()
+                .remove(&self.options().server_id, service_id);
+        }
+        removed
+    }
+
+    /// The peer through which visitors call.
+    pub(crate) fn visitors_peer(&self) -> Option<&RpcPeer> {
+        self.hosted().get(2).map(|hosted| &hosted.peer)
+    }
+
+    /// That peer, if `address` is a visitor's.
+    pub(crate) fn visitors_at(&self, address: &str) -> Option<Peer> {
+        if !self.visits().contains_key(address) {
+            return None;
+        }
+        self.hosted().get(2).map(|hosted| Peer::Hosted(hosted.clone()))
+    }
+
     /// Asks a client whether it is there.
     ///
     /// # Errors

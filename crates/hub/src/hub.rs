@@ -25,6 +25,7 @@ use crate::options::Options;
 use crate::outbox::CloseReason;
 use crate::queue::Queues;
 use crate::router::reject_pending;
+use crate::visitor::Visit;
 use crate::workspace::{Peer, Status, Workspace, WorkspaceInfo};
 
 /// How long calls in flight may take to end when the hub shuts down.
@@ -46,6 +47,8 @@ struct Shared {
     blocklist: Blocklist,
     queues: Queues,
     workspaces: DashMap<WorkspaceId, Arc<Workspace>, foldhash::fast::RandomState>,
+    /// The HTTP requests that call services at the moment, by their addresses.
+    visits: DashMap<Arc<str>, Arc<Visit>, foldhash::fast::RandomState>,
     /// One reference-counted slot per connected user: the count of its connections is the count of references.
     users: Mutex<HashMap<Box<str>, Weak<()>>>,
     handshakes: Semaphore,
@@ -126,6 +129,7 @@ impl Hub {
             blocklist,
             queues: Queues::default(),
             workspaces: DashMap::default(),
+            visits: DashMap::default(),
             users: Mutex::default(),
             generations: AtomicU64::new(1),
             metrics: Metrics::new(),
@@ -187,6 +191,10 @@ impl Hub {
         &self.0.workspaces
     }
 
+    pub(crate) fn visits(&self) -> &DashMap<Arc<str>, Arc<Visit>, foldhash::fast::RandomState> {
+        &self.0.visits
+    }
+
     pub(crate) fn handshakes(&self) -> &Semaphore {
         &self.0.handshakes
     }
@@ -199,8 +207,8 @@ impl Hub {
         self.0.generations.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The hub's own peers, the manager first.
-    fn hosted(&self) -> &[Arc<Hosted>] {
+    /// The hub's own peers: the manager, that of `public`, that of visitors, that of the root user.
+    pub(crate) fn hosted(&self) -> &[Arc<Hosted>] {
         self.0.hosted.get().map_or(&[], Vec::as_slice)
     }
 

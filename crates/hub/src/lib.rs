@@ -13,6 +13,7 @@
 //! | `router` | the hot path: one frame to one peer or to the subscribers of a workspace |
 //! | `connection`, [`outbox`], `pending`, `transfers` | what lives and dies with a connection |
 //! | `workspace`, `registry` | workspaces in memory, their clients and services |
+//! | `visitor` | callers that are no clients: HTTP requests |
 //! | `hosted`, `manager`, `queue`, `admin` | the hub's own services |
 //! | [`auth`], [`ids`], `blocklist` | who may do what |
 
@@ -39,11 +40,14 @@ mod queue;
 mod registry;
 mod router;
 mod transfers;
+mod visitor;
 mod workspace;
 
 pub use admission::{COMPATIBLE_VERSION, Refusal, Session};
+pub use caller::Caller;
 pub use connection::Connection;
 pub use error::Error;
 pub use hub::{Hub, Parts, Usage};
 pub use metrics::Metrics;
 pub use options::{Limits, Options};
+pub use visitor::{Identity, IdentityError, Target, Visitor};

@@ -101,6 +101,11 @@ impl Options {
     /// How long a client may take to answer a question of the hub that decides whether it is alive.
     pub const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
+    /// Client id of the peer that visitors share.
+    pub(crate) fn visitors_id(&self) -> String {
+        format!("http-{}", self.server_id)
+    }
+
     /// Client id of the manager.
     pub fn manager_id(&self) -> String {
         format!("manager-{}", self.server_id)

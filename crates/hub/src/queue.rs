@@ -155,7 +155,7 @@ impl QueueService {
         let take = async {
             loop {
                 let pushed = queue.pushed.notified();
-                if caller.connection.outbox.is_closed() {
+                if caller.is_gone() {
                     // The task is for somebody who is still there.
                     queue.pushed.notify_one();
                     return Value::Nil;

@@ -86,7 +86,10 @@ impl Hub {
             None if to == "*" => Route::Broadcast(from.workspace.id.as_str()),
             None => match from.workspace.peer(to) {
                 Some(peer) => Route::Peer(peer),
-                None => Route::Elsewhere(format!("{}/{to}", from.workspace.id)),
+                None => {
+                    let to = format!("{}/{to}", from.workspace.id);
+                    self.visitors_at(&to).map_or(Route::Elsewhere(to), Route::Peer)
+                }
             },
             Some((workspace, "*")) => Route::Broadcast(workspace),
             Some((workspace, client)) => {
@@ -96,7 +99,8 @@ impl Hub {
                     self.workspace(workspace)
                         .and_then(|workspace| workspace.peer(client))
                 };
-                peer.map_or_else(|| Route::Elsewhere(to.to_owned()), Route::Peer)
+                peer.or_else(|| self.visitors_at(to))
+                    .map_or_else(|| Route::Elsewhere(to.to_owned()), Route::Peer)
             }
         }
     }

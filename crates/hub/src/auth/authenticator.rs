@@ -1,10 +1,16 @@
 //! The door: whatever credential is presented, over WebSocket or HTTP, goes through
 //! [`Authenticator::authenticate`].
 
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
 use super::error::AuthError;
+use super::permission::Permission;
+use super::provider::{IdentityProvider, RequestHead};
 use super::revoked::{RevokedTokens, token_hash};
 use super::root::RootToken;
-use super::token::{TokenIssuer, TokenOptions};
+use super::token::{MAX_TOKEN_LEN, TokenIssuer, TokenOptions};
 use super::user::UserInfo;
 
 /// Takes the token out of what was presented: a raw token, or `Bearer <token>` (also `bearer`).
@@ -27,12 +33,14 @@ pub fn bare_token(credential: &str) -> Result<&str, AuthError> {
     }
 }
 
-/// Turns credentials into users: the root token, then tokens of the hub, none of them revoked.
-#[derive(Debug)]
+/// Turns credentials into users: the root token, then what providers know, then tokens of the hub; none of them
+/// revoked.
 pub struct Authenticator {
     issuer: TokenIssuer,
     root: Option<RootToken>,
     revoked: RevokedTokens,
+    /// Asked in the order of the list.
+    providers: RwLock<Vec<Arc<dyn IdentityProvider>>>,
 }
 
 impl Authenticator {
@@ -43,7 +51,22 @@ impl Authenticator {
             issuer: TokenIssuer::new(options),
             root,
             revoked,
+            providers: RwLock::default(),
         }
+    }
+
+    /// Adds somebody to be asked, before those that were added earlier.
+    pub fn add_provider(&self, provider: Arc<dyn IdentityProvider>) {
+        self.providers.write().insert(0, provider);
+    }
+
+    /// Takes a provider out again.
+    pub fn remove_provider(&self, provider: &Arc<dyn IdentityProvider>) {
+        self.providers.write().retain(|one| !Arc::ptr_eq(one, provider));
+    }
+
+    fn providers(&self) -> Vec<Arc<dyn IdentityProvider>> {
+        self.providers.read().clone()
     }
 
     /// The issuer of the hub's tokens.
@@ -67,17 +90,91 @@ impl Authenticator {
     ///
     /// # Errors
     /// The credential is missing, malformed, not valid (any more), or revoked. Never treat that as anonymous.
-    pub fn authenticate(&self, credential: &str, now: u64) -> Result<UserInfo, AuthError> {
+    pub async fn authenticate(&self, credential: &str, now: u64) -> Result<UserInfo, AuthError> {
+        if self.is_root_token(credential) {
+            return Ok(UserInfo::root());
+        }
+        let token = bare_token(credential)?;
+        if token.len() > MAX_TOKEN_LEN {
+            return Err(AuthError::TooLong {
+                len: token.len(),
+                max: MAX_TOKEN_LEN,
+            });
+        }
+        for provider in self.providers() {
+            if let Some(user) = provider.parse_token(token).await? {
+                return self.unless_revoked(token, settled(user));
+            }
+        }
+        self.authenticate_locally(credential, now)
+    }
+
+    /// Like [`authenticate`](Self::authenticate) without asking anybody: the root token and tokens of the hub.
+    ///
+    /// # Errors
+    /// As there; also for tokens that only a provider knows.
+    pub fn authenticate_locally(&self, credential: &str, now: u64) -> Result<UserInfo, AuthError> {
         if self.is_root_token(credential) {
             return Ok(UserInfo::root());
         }
         let token = bare_token(credential)?;
         let user = self.issuer.parse(token, now)?;
+        self.unless_revoked(token, user)
+    }
+
+    fn unless_revoked(&self, token: &str, user: UserInfo) -> Result<UserInfo, AuthError> {
         if self.revoked.contains(&token_hash(token)) {
             return Err(AuthError::Revoked);
         }
         Ok(user)
     }
+
+    /// Issues a token that makes its bearer `user` for `expires_in` seconds (at least 1) from `now` (seconds since the
+    /// Unix epoch): a provider's, if one makes tokens, else the hub's.
+    ///
+    /// # Errors
+    /// See [`TokenIssuer::issue`], or what the provider says.
+    pub async fn issue(&self, user: &UserInfo, expires_in: u64, now: u64) -> Result<String, AuthError> {
+        for provider in self.providers() {
+            if let Some(token) = provider.generate_token(user, expires_in).await? {
+                return Ok(token);
+            }
+        }
+        self.issuer.issue(user, expires_in, now)
+    }
+
+    /// Whether any provider wants to find the credential of HTTP requests itself.
+    pub fn reads_requests(&self) -> bool {
+        self.providers
+            .read()
+            .iter()
+            .any(|provider| provider.reads_requests())
+    }
+
+    /// The credential that a provider finds in an HTTP request; `None` leaves it to the usual places.
+    pub async fn credential_of(&self, request: &RequestHead) -> Option<String> {
+        for provider in self.providers() {
+            if provider.reads_requests()
+                && let Some(token) = provider.get_token(request).await
+            {
+                return Some(token);
+            }
+        }
+        None
+    }
+}
+
+/// What holds for every user whoever vouches for it: admin at home, and role `admin` is admin everywhere.
+fn settled(mut user: UserInfo) -> UserInfo {
+    let workspaces = &mut user.scope.workspaces;
+    workspaces.insert(format!("ws-user-{}", user.id), Permission::Admin);
+    if user.roles.iter().any(|role| role == "admin") {
+        workspaces.insert("*".into(), Permission::Admin);
+    }
+    if user.current_workspace.is_none() {
+        user.current_workspace.clone_from(&user.scope.current_workspace);
+    }
+    user
 }
 
 #[cfg(test)]
@@ -104,9 +201,13 @@ mod tests {
             format!("bearer {token}"),
             format!(" {token}\n"),
         ] {
-            assert_eq!(auth.authenticate(&form, 100).unwrap().id, "ada");
+            assert_eq!(auth.authenticate_locally(&form, 100).unwrap().id, "ada");
         }
-        let text = |credential: &str| auth.authenticate(credential, 100).unwrap_err().to_string();
+        let text = |credential: &str| {
+            auth.authenticate_locally(credential, 100)
+                .unwrap_err()
+                .to_string()
+        };
         assert_eq!(text(""), "Authorization header is expected");
         assert_eq!(text("Bearer"), "Token not found");
         assert_eq!(text("Bearer a b"), "Authorization header must be 'Bearer' token");
@@ -121,11 +222,11 @@ mod tests {
     fn root_comes_first() {
         let auth = authenticator();
         for form in [ROOT.to_owned(), format!("Bearer {ROOT}"), format!(" {ROOT} ")] {
-            assert_eq!(auth.authenticate(&form, 0).unwrap(), UserInfo::root());
+            assert_eq!(auth.authenticate_locally(&form, 0).unwrap(), UserInfo::root());
         }
-        assert!(auth.authenticate(&ROOT[1..], 0).is_err());
+        assert!(auth.authenticate_locally(&ROOT[1..], 0).is_err());
         let without = Authenticator::new(TokenOptions::new("s"), None, RevokedTokens::default());
-        assert!(without.authenticate(ROOT, 0).is_err());
+        assert!(without.authenticate_locally(ROOT, 0).is_err());
     }
 
     #[test]
@@ -133,9 +234,9 @@ mod tests {
         let auth = authenticator();
         let token = auth.issuer().issue(&UserInfo::new("ada"), 60, 100).unwrap();
         auth.revoked().insert(token_hash(&token), 160);
-        assert_eq!(auth.authenticate(&token, 100), Err(AuthError::Revoked));
+        assert_eq!(auth.authenticate_locally(&token, 100), Err(AuthError::Revoked));
         assert_eq!(
-            auth.authenticate(&format!("Bearer {token}"), 100),
+            auth.authenticate_locally(&format!("Bearer {token}"), 100),
             Err(AuthError::Revoked)
         );
     }

@@ -8,7 +8,6 @@ use serde::Deserialize;
 
 use crate::ids::{ClientId, WorkspaceId};
 
-use super::authenticator::Authenticator;
 use super::error::{AuthError, ErrorKind};
 use super::permission::{Permission, effective, scope_for_workspace};
 use super::user::UserInfo;
@@ -88,28 +87,35 @@ fn given(field: &Option<String>) -> Option<&str> {
     field.as_deref().filter(|text| !text.is_empty())
 }
 
-/// Decides who a connecting client is and which workspace it is to join. `now` is seconds since the Unix
-/// epoch; `rng` names anonymous users.
+impl HandshakeRequest {
+    /// What the client presents: the reconnection token, else the token. Empty ones do not count.
+    pub fn credential(&self) -> Option<&str> {
+        given(&self.reconnection_token).or_else(|| given(&self.token))
+    }
+}
+
+/// Decides who a connecting client is and which workspace it is to join. `user` is whom its credential stands for;
+/// `now` is seconds since the Unix epoch; `rng` names anonymous users.
 ///
 /// # Errors
-/// A bad credential, a credential for another workspace or client, a malformed id.
+/// A credential for another workspace or client, a malformed id.
 pub fn admit(
     request: &HandshakeRequest,
-    authenticator: &Authenticator,
+    user: Option<UserInfo>,
     now: u64,
     rng: &mut impl Rng,
 ) -> Result<Admission, Refusal> {
     let announced = request.client_id.as_deref().unwrap_or_default();
     let asked = given(&request.workspace);
-    let reconnection = given(&request.reconnection_token);
-    let (user, workspace) = if let Some(token) = reconnection {
-        reconnecting(authenticator.authenticate(token, now)?, asked, announced)?
-    } else if let Some(token) = given(&request.token) {
-        with_token(authenticator.authenticate(token, now)?, asked, announced)?
-    } else {
-        let user = UserInfo::anonymous(rng, now);
-        let workspace = asked.map_or_else(|| user.home(), ToOwned::to_owned);
-        (user, workspace)
+    let is_reconnecting = given(&request.reconnection_token).is_some();
+    let (user, workspace) = match user {
+        Some(user) if is_reconnecting => reconnecting(user, asked, announced)?,
+        Some(user) => with_token(user, asked, announced)?,
+        None => {
+            let user = UserInfo::anonymous(rng, now);
+            let workspace = asked.map_or_else(|| user.home(), ToOwned::to_owned);
+            (user, workspace)
+        }
     };
     if workspace == "*" {
         return Err(Refusal::setup(
@@ -127,7 +133,7 @@ pub fn admit(
         user,
         workspace,
         client_id,
-        reconnecting: reconnection.is_some(),
+        reconnecting: is_reconnecting,
     })
 }
 

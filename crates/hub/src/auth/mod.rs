@@ -9,6 +9,7 @@
 //! | [`user`], [`scope`] | the identity that travels with messages, and the text form of its grants in a token |
 //! | [`token`], [`claims`] | issuing and verifying JSON web tokens |
 //! | [`root`], [`revoked`], [`authenticator`] | the root token, revoked tokens, and the door where any credential is presented |
+//! | [`provider`] | others that know users: external issuers, services of the operator |
 //! | [`child`] | tokens that a client asks for, for others to use |
 //! | [`handshake`] | what a connecting client becomes, or why it is refused |
 //!
@@ -21,6 +22,7 @@ pub mod claims;
 pub mod error;
 pub mod handshake;
 pub mod permission;
+pub mod provider;
 pub mod revoked;
 pub mod root;
 pub mod scope;
@@ -31,6 +33,7 @@ pub use authenticator::Authenticator;
 pub use child::{ChildToken, TokenConfig, child_token};
 pub use error::{AuthError, ErrorKind};
 pub use permission::{Permission, check, effective, owned_by, scope_for_workspace};
+pub use provider::{IdentityProvider, RequestHead};
 pub use revoked::RevokedTokens;
 pub use root::RootToken;
 pub use scope::ScopeInfo;

@@ -69,10 +69,11 @@ impl Manager {
             )));
         };
         let timeout = ping_timeout(timeout);
+        let own = caller.connection().ok().map(|own| own.generation);
         let connections = workspace
             .connections()
             .into_iter()
-            .filter(|one| one.generation != caller.connection.generation);
+            .filter(|one| Some(one.generation) != own);
         let mut removed: Vec<Value> = futures_util::stream::iter(connections)
             .map(|connection| async move {
                 let answer = self.hub.probe(connection.address(), timeout).await;

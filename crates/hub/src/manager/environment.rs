@@ -30,7 +30,7 @@ impl Manager {
                 "Environment values have up to {MAX_VALUE} bytes of JSON"
             )));
         }
-        let workspace = &caller.connection.workspace;
+        let workspace = caller.current();
         self.hub
             .update_workspace(workspace, |info| {
                 let environs = info
@@ -61,7 +61,7 @@ impl Manager {
 
     pub(super) fn env(&self, caller: &Caller, key: Option<String>) -> Result<Json> {
         caller.require(Permission::ReadWrite)?;
-        let info = caller.connection.workspace.info.read();
+        let info = caller.current().info.read();
         let environs = info.environs();
         match key {
             None => Ok(Json::Object(environs.cloned().unwrap_or_default())),

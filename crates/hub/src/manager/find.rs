@@ -41,7 +41,7 @@ impl Manager {
     }
 
     /// The one service that is meant.
-    pub(super) async fn find(
+    pub(crate) async fn find(
         &self,
         caller: &Caller,
         id: &str,
@@ -147,6 +147,7 @@ impl Manager {
         let asker = &ActAs {
             workspace: caller.workspace().to_owned(),
             user: caller.user().to_value(),
+            from: None,
         };
         let question = |record: Arc<ServiceRecord>| async move {
             let address = format!("{}/{}", record.workspace, record.client);

@@ -63,7 +63,7 @@ impl Manager {
     }
 
     pub(super) fn summary(&self, caller: &Caller) -> Result<Value> {
-        let workspace = &caller.connection.workspace;
+        let workspace = caller.current();
         let info = workspace.info.read().clone();
         let services = workspace.services.read();
         let clients: Vec<Value> = services

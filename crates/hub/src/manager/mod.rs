@@ -250,7 +250,7 @@ impl Manager {
 
     /// Show who a token stands for.
     pub async fn parse_token(&self, ctx: &CallContext, token: String) -> Result<Value> {
-        self.read_token(&Caller::of(ctx)?, &token)
+        self.read_token(&Caller::of(ctx)?, &token).await
     }
 
     /// Create a workspace. config needs id or name; persistent, description, owners and others are optional.

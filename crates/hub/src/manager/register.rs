@@ -24,7 +24,7 @@ impl Manager {
                 "Argument 'service' must be a map with the info of the service",
             ));
         }
-        let connection = &caller.connection;
+        let connection = caller.connection()?;
         let workspace = &connection.workspace;
         let record = ServiceRecord::from_info(
             info,
@@ -105,7 +105,7 @@ impl Manager {
     pub(super) fn unregister(&self, caller: &Caller, service_id: &str) -> Result<()> {
         caller.require(Permission::ReadWrite)?;
         let reference = Reference::parse(service_id, caller.workspace())?;
-        let workspace = &caller.connection.workspace;
+        let workspace = caller.current();
         if reference.workspace != caller.workspace() {
             return Err(super::denied(reference.workspace));
         }

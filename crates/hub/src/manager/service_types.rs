@@ -30,7 +30,7 @@ impl Manager {
             )));
         }
         self.hub
-            .update_workspace(&caller.connection.workspace, |workspace| {
+            .update_workspace(caller.current(), |workspace| {
                 if workspace.service_types.contains_key(&info.id) {
                     return Err(RemoteFailure::key(format!(
                         "Service type already exists: {}",

@@ -17,7 +17,7 @@ impl Manager {
             .iter()
             .try_for_each(|name| check(name, caller.workspace()))?;
         let max = self.hub.options().limits.subscriptions;
-        let mut subscriptions = caller.connection.subscriptions.lock();
+        let mut subscriptions = caller.connection()?.subscriptions.lock();
         let new: Vec<Box<str>> = types
             .into_iter()
             .filter(|name| !subscriptions.iter().any(|one| &**one == *name))
@@ -35,7 +35,7 @@ impl Manager {
     pub(super) fn remove_subscriptions(&self, caller: &Caller, event_type: &Value) -> Result<bool> {
         let types = event_types(event_type)?;
         caller
-            .connection
+            .connection()?
             .subscriptions
             .lock()
             .retain(|one| !types.contains(&&**one));

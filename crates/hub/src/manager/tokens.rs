@@ -31,8 +31,8 @@ impl Manager {
         Ok(self
             .hub
             .authenticator()
-            .issuer()
-            .issue(&child.user, child.expires_in, now)?)
+            .issue(&child.user, child.expires_in, now)
+            .await?)
     }
 
     pub(super) async fn revoke(&self, caller: &Caller, token: &str) -> Result<()> {
@@ -45,11 +45,12 @@ impl Manager {
         }
         let token = bare_token(token).map_err(|error| invalid(&error))?;
         let now = unix_now();
-        let user = match self.hub.authenticator().issuer().parse(token, now) {
+        let user = match self.hub.authenticator().authenticate(token, now).await {
             Ok(user) => user,
             Err(crate::auth::AuthError::Expired) => {
                 return Err(RemoteFailure::value("Token has already expired"));
             }
+            Err(crate::auth::AuthError::Revoked) => return Ok(()),
             Err(error) => return Err(invalid(&error)),
         };
         let about_here = user
@@ -69,9 +70,9 @@ impl Manager {
         Ok(())
     }
 
-    pub(super) fn read_token(&self, caller: &Caller, token: &str) -> Result<Value> {
+    pub(super) async fn read_token(&self, caller: &Caller, token: &str) -> Result<Value> {
         caller.require(Permission::Read)?;
-        let user = self.hub.authenticator().authenticate(token, unix_now())?;
+        let user = self.hub.authenticator().authenticate(token, unix_now()).await?;
         let current = caller.workspace();
         if user
             .scope

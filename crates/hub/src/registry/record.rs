@@ -1,5 +1,7 @@
 //! One registered service, as the registry keeps it.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use hypha_rpc::Visibility;
 use hypha_wire::Value;
@@ -60,6 +62,8 @@ pub(crate) struct ServiceRecord {
     pub(crate) authorized: Vec<Box<str>>,
     /// MessagePack of the info.
     encoded: Bytes,
+    /// The info as a tree, once somebody has asked for it.
+    tree: OnceLock<Value>,
 }
 
 impl ServiceRecord {
@@ -160,6 +164,7 @@ impl ServiceRecord {
             singleton,
             authorized: authorized.unwrap_or_default(),
             encoded: encoded.into(),
+            tree: OnceLock::new(),
         })
     }
 
@@ -177,6 +182,11 @@ impl ServiceRecord {
     pub(crate) fn info_tree(&self) -> Value {
         // Encoded by this process from a value: it decodes.
         hypha_wire::decode(&self.encoded).unwrap_or(Value::Nil)
+    }
+
+    /// The info as a tree, kept from the first time on: for what is looked at with every HTTP call.
+    pub(crate) fn info_cached(&self) -> &Value {
+        self.tree.get_or_init(|| self.info_tree())
     }
 
     /// The info for callers from other workspaces: they learn neither who else is authorized nor, from built-in

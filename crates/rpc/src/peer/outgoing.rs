@@ -28,6 +28,8 @@ pub struct ActAs {
     pub workspace: String,
     /// The acting user's record.
     pub user: Value,
+    /// The address that it sends from, if not the peer's own.
+    pub from: Option<String>,
 }
 
 /// How one call differs from the peer's defaults.
@@ -147,7 +149,7 @@ impl Peer {
         let message = Message {
             kind: kind.to_owned(),
             to: to.to_owned(),
-            from: Some(self.address().to_owned()),
+            from: Some(self.sender(act_as)),
             other: fields,
             ..stamped(act_as)
         };
@@ -166,6 +168,12 @@ impl Peer {
     /// Fires an event at this peer's own handlers only.
     pub fn emit_local(&self, kind: impl Into<String>, data: impl Into<Value>) {
         self.fire(&Event::local(kind, data));
+    }
+
+    /// The address that a message is sent from.
+    pub(super) fn sender(&self, act_as: Option<&ActAs>) -> String {
+        let own = || self.address().to_owned();
+        act_as.and_then(|act_as| act_as.from.clone()).unwrap_or_else(own)
     }
 
     /// Can a frame of `len` bytes be sent whole?
@@ -240,7 +248,7 @@ impl Peer {
         let message = Message {
             kind: "method".to_owned(),
             to: target.to_owned(),
-            from: Some(self.address().to_owned()),
+            from: Some(self.sender(options.act_as.as_deref())),
             method: Some(method.path.clone()),
             session,
             parent: options.parent.as_deref().map(str::to_owned),

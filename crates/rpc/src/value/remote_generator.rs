@@ -37,7 +37,8 @@ impl RemoteGenerator {
         Self::with_options(peer, generator, CallOptions::default())
     }
 
-    fn with_options(peer: Peer, generator: Generator, options: CallOptions) -> Self {
+    /// Like [`new`](Self::new); every item is fetched with these options.
+    pub fn with_options(peer: Peer, generator: Generator, options: CallOptions) -> Self {
         let Generator {
             target, next, close, ..
         } = generator;

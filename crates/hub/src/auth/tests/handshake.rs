@@ -4,6 +4,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::*;
+use crate::auth::authenticator::Authenticator;
 use crate::auth::revoked::{RevokedTokens, token_hash};
 use crate::auth::root::RootToken;
 use crate::auth::scope::ScopeInfo;
@@ -29,7 +30,16 @@ fn token(scope: &str) -> String {
 }
 
 fn try_admit(request: &HandshakeRequest) -> Result<Admission, Refusal> {
-    admit(request, &authenticator(), NOW, &mut StdRng::seed_from_u64(3))
+    admit_at(request, &authenticator(), NOW)
+}
+
+/// As the door does it: first who it is, then where to.
+fn admit_at(request: &HandshakeRequest, auth: &Authenticator, now: u64) -> Result<Admission, Refusal> {
+    let user = request
+        .credential()
+        .map(|token| auth.authenticate_locally(token, now))
+        .transpose()?;
+    admit(request, user, now, &mut StdRng::seed_from_u64(3))
 }
 
 fn frame(json: serde_json::Value) -> HandshakeRequest {
@@ -186,13 +196,7 @@ fn refusals_of_ids() {
 fn expired_and_revoked() {
     let old = token("");
     let request = frame(req!("client_id": "c", "token": old.clone()));
-    let refusal = admit(
-        &request,
-        &authenticator(),
-        NOW + 61,
-        &mut StdRng::seed_from_u64(3),
-    )
-    .unwrap_err();
+    let refusal = admit_at(&request, &authenticator(), NOW + 61).unwrap_err();
     assert_eq!(
         (refusal.code, refusal.message.as_str()),
         (
@@ -202,7 +206,7 @@ fn expired_and_revoked() {
     );
     let auth = authenticator();
     auth.revoked().insert(token_hash(&old), NOW + 60);
-    let refusal = admit(&request, &auth, NOW, &mut StdRng::seed_from_u64(3)).unwrap_err();
+    let refusal = admit_at(&request, &auth, NOW).unwrap_err();
     assert_eq!(refusal.code, 1001);
     assert!(refusal.message.ends_with("Token has been revoked"));
 }
