@@ -12,7 +12,7 @@ use hypha_hub::auth::RequestHead;
 use hypha_hub::{Hub, Identity};
 
 use crate::error::Failure;
-use crate::server::Remote;
+use crate::remote::Remote;
 
 /// The cookie that holds a token.
 const COOKIE: &str = "access_token";

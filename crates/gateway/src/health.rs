@@ -1,15 +1,25 @@
 //! `/health/readiness`, `/health/liveness`, `/health` and `/metrics`.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use crate::server::Shared;
+use crate::routes::Shared;
+
+/// The routes of this module.
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/health", get(health))
+        .route("/health/readiness", get(readiness))
+        .route("/health/liveness", get(liveness))
+        .route("/metrics", get(metrics))
+}
 
 /// Whether clients may connect: local storage is open and the hub is not shutting down.
-pub(crate) async fn readiness(State(shared): State<Shared>) -> Response {
+async fn readiness(State(shared): State<Shared>) -> Response {
     match shared.hub.check().await {
         Ok(()) => ok(json!({
             "store": "ready", "redis": "not used", "event_bus": "ready", "pubsub": "healthy",
@@ -19,7 +29,7 @@ pub(crate) async fn readiness(State(shared): State<Shared>) -> Response {
 }
 
 /// Whether the process does its work; a hub that drains is alive.
-pub(crate) async fn liveness(State(_): State<Shared>) -> Response {
+async fn liveness(State(_): State<Shared>) -> Response {
     ok(json!({
         "store": "ready", "event_bus_failures": 0, "circuit_breaker": "closed", "pubsub": "healthy",
         "last_successful_connection": Value::Null,
@@ -27,7 +37,7 @@ pub(crate) async fn liveness(State(_): State<Shared>) -> Response {
 }
 
 /// An overview for people and dashboards.
-pub(crate) async fn health(State(shared): State<Shared>) -> Response {
+async fn health(State(shared): State<Shared>) -> Response {
     let usage = shared.hub.usage();
     let problem = shared.hub.check().await.err();
     let body = json!({
@@ -48,7 +58,7 @@ pub(crate) async fn health(State(shared): State<Shared>) -> Response {
 }
 
 /// Prometheus text.
-pub(crate) async fn metrics(State(shared): State<Shared>) -> Response {
+async fn metrics(State(shared): State<Shared>) -> Response {
     let usage = shared.hub.usage();
     metrics::gauge!("websocket_connections").set(usage.connections as f64);
     metrics::gauge!("redis_rpc_active_connections").set(usage.connections as f64);

@@ -5,13 +5,19 @@
 mod credentials;
 mod error;
 mod framing;
+mod front;
 mod health;
+mod http1;
 mod metrics;
+mod options;
 mod pump;
+mod remote;
+mod routes;
 mod server;
 mod socket;
 mod throttle;
 mod ws;
 
 pub use metrics::install as install_metrics;
-pub use server::{Error, Gateway, Options};
+pub use options::Options;
+pub use server::{Error, Gateway};

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use axum::routing::any;
+use axum::{Extension, Router};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use hypha_hub::auth::handshake::HandshakeRequest;
 use hypha_hub::outbox::{CloseReason, FrameKind, Outbox};
 use hypha_hub::{Connection, Hub, Refusal, Session};
@@ -19,7 +21,10 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_websockets::{Limits, Message, ServerBuilder, WebSocketStream};
 
 use crate::framing::WEBSOCKET;
+use crate::http1;
 use crate::pump::{Inbound, Pump};
+use crate::remote::Remote;
+use crate::routes::Shared;
 use crate::socket::ReadSide;
 use crate::throttle::Throttle;
 
@@ -32,8 +37,17 @@ const MAX_TEXT: usize = 1000;
 /// Query parameters that older clients put their credentials into.
 const CREDENTIALS: [&str; 4] = ["workspace", "client_id", "token", "reconnection_token"];
 
+/// The routes of this module.
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new().route("/ws", any(upgrade))
+}
+
 /// Answers an upgrade request and serves the connection in a task of its own.
-pub(crate) fn upgrade(hub: Hub, remote: IpAddr, mut request: Request<Body>) -> Response<Body> {
+async fn upgrade(
+    State(Shared { hub, .. }): State<Shared>,
+    Extension(Remote(remote)): Extension<Remote>,
+    mut request: Request<Body>,
+) -> Response<Body> {
     let key = match upgrade_key(&request) {
         Ok(key) => key,
         Err(text) => {
@@ -49,12 +63,9 @@ pub(crate) fn upgrade(hub: Hub, remote: IpAddr, mut request: Request<Body>) -> R
     if let Some(on_upgrade) = request.extensions_mut().remove::<OnUpgrade>() {
         let tasks = hub.tasks().clone();
         tasks.spawn(async move {
-            match on_upgrade
-                .await
-                .map(|upgraded| upgraded.downcast::<TokioIo<TcpStream>>())
-            {
-                Ok(Ok(parts)) => serve(hub, parts.io.into_inner(), parts.read_buf, remote, &query).await,
-                Ok(Err(_)) => tracing::error!("the upgraded stream is not a TCP socket"),
+            match on_upgrade.await.map(http1::into_socket) {
+                Ok(Some((socket, early))) => serve(hub, socket, early, remote, &query).await,
+                Ok(None) => tracing::error!("the upgraded stream is not a TCP socket"),
                 Err(error) => tracing::debug!(%error, "upgrade failed"),
             }
         });

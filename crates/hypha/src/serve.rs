@@ -47,9 +47,9 @@ impl Server {
         let metrics = hypha_gateway::install_metrics().context("cannot collect metrics")?;
         let bind = resolve(&settings.host, settings.port).await?;
         // Bound first, so that a second server on the same port leaves the data alone.
-        let base_path = settings.base_path.clone();
-        let gateway = Gateway::bind(hypha_gateway::Options { bind, base_path }).await?;
-        let url = local_url(gateway.address(), &settings.base_path);
+        let base_path = settings.gateway.base_path.clone();
+        let gateway = Gateway::bind(bind, settings.gateway).await?;
+        let url = local_url(gateway.address(), &base_path);
 
         let (store, lock) = open(&settings.storage).await?;
         let server_id = match settings.server_id {

@@ -21,6 +21,9 @@ pub(crate) struct Flags {
     /// URL under which users reach the server, including the base path [default: the address it listens on]
     #[arg(long, value_name = "URL", help_heading = "Network")]
     pub(crate) public_base_url: Option<String>,
+    /// Proxies whose X-Forwarded-For is believed: addresses or networks, as in 10.0.0.0/8 [default: none]
+    #[arg(long, value_name = "ADDRESS", num_args = 1.., value_delimiter = ',', help_heading = "Network")]
+    pub(crate) trusted_proxies: Vec<String>,
     /// Name of this server among its replicas [default: made up once and kept with the data]
     #[arg(long, value_name = "ID", help_heading = "Network")]
     pub(crate) server_id: Option<String>,

@@ -7,7 +7,7 @@ use directories::ProjectDirs;
 use hypha_hub::Options;
 use hypha_hub::auth::{RootToken, TokenOptions};
 
-use super::checks::{base_path, check_redis, public_base_url, server_id};
+use super::checks::{base_path, check_redis, public_base_url, server_id, trusted_proxy};
 use super::env::Env;
 use super::flags::Flags;
 use super::{mask, numbers};
@@ -38,8 +38,6 @@ pub(crate) struct Settings {
     pub(crate) host: String,
     /// Port; 0 for a free one.
     pub(crate) port: u16,
-    /// Prefix of all routes: empty, or `/a/b`.
-    pub(crate) base_path: String,
     /// URL for users, without a slash at the end; by default it follows from the address.
     pub(crate) public_base_url: Option<String>,
     /// Identity among replicas; by default one is kept in the store.
@@ -54,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) tokens: TokenOptions,
     /// What the hub can be told as it is.
     pub(crate) hub: Options,
+    /// What the gateway can be told as it is.
+    pub(crate) gateway: hypha_gateway::Options,
 }
 
 impl Settings {
@@ -103,7 +103,6 @@ impl Settings {
         let settings = Self {
             host: flags.host.unwrap_or_else(|| "127.0.0.1".into()),
             port: flags.port.unwrap_or(9527),
-            base_path: base_path(flags.base_path.as_deref().unwrap_or("/"))?,
             public_base_url: flags
                 .public_base_url
                 .as_deref()
@@ -115,6 +114,14 @@ impl Settings {
             jwt_secret,
             tokens: token_options(env),
             hub,
+            gateway: hypha_gateway::Options {
+                base_path: base_path(flags.base_path.as_deref().unwrap_or("/"))?,
+                trusted_proxies: flags
+                    .trusted_proxies
+                    .iter()
+                    .map(|text| trusted_proxy(text))
+                    .collect::<Result<_>>()?,
+            },
         };
         Ok((settings, warnings))
     }
@@ -124,7 +131,6 @@ impl Settings {
         Self {
             host: "127.0.0.1".into(),
             port: 0,
-            base_path: String::new(),
             public_base_url: None,
             server_id: None,
             root_token: None,
@@ -132,6 +138,7 @@ impl Settings {
             jwt_secret: None,
             tokens: TokenOptions::new(""),
             hub: Options::default(),
+            gateway: hypha_gateway::Options::default(),
         }
     }
 
@@ -144,12 +151,13 @@ impl Settings {
             ("port", self.port.to_string()),
             (
                 "base_path",
-                if self.base_path.is_empty() {
+                if self.gateway.base_path.is_empty() {
                     "/".into()
                 } else {
-                    self.base_path.clone()
+                    self.gateway.base_path.clone()
                 },
             ),
+            ("trusted_proxies", format!("{:?}", self.gateway.trusted_proxies)),
             ("public_base_url", or(&self.public_base_url, "(from the address)")),
             ("server_id", or(&self.server_id, "(kept with the data)")),
             (
@@ -232,7 +240,11 @@ mod tests {
     fn defaults() {
         let settings = settings(Flags::default()).unwrap();
         assert_eq!(
-            (settings.host.as_str(), settings.port, settings.base_path.as_str()),
+            (
+                settings.host.as_str(),
+                settings.port,
+                settings.gateway.base_path.as_str()
+            ),
             ("127.0.0.1", 9527, "")
         );
     }
