@@ -7,6 +7,7 @@ import contextlib
 import logging
 import secrets
 
+import httpx
 import pytest
 import pytest_asyncio
 from hypha_rpc import connect_to_server
@@ -143,3 +144,22 @@ async def user(connect, make_user):
 async def root(connect):
     """A client that came with the root token."""
     return await connect(token=ROOT_TOKEN)
+
+
+@pytest_asyncio.fixture
+async def web(request):
+    """`web(server=…, token=…)`: an HTTP client of a server; redirects are not followed."""
+    clients = []
+
+    def make(on: Server | None = None, token: str | None = None, **options) -> httpx.AsyncClient:
+        target = on or request.getfixturevalue("server")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        client = httpx.AsyncClient(
+            base_url=target.url, headers={**headers, **options.pop("headers", {})}, timeout=30, **options
+        )
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        await client.aclose()

@@ -8,7 +8,7 @@ use hypha_hub::Hub;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::options::Options;
-use crate::{health, ws};
+use crate::{health, services, ws};
 
 /// What every route can reach.
 #[derive(Clone)]
@@ -20,7 +20,7 @@ pub(crate) struct Shared {
 /// The routes of a gateway, without its base path.
 pub(crate) fn router(shared: Shared, _options: &Options) -> Router {
     // What the server answers itself.
-    let ordinary = Router::new().merge(health::routes());
+    let ordinary = Router::new().merge(health::routes()).merge(services::routes());
     // What the owner of a service answers: its own headers go through as they are, and bodies are streams.
     let apps = Router::new();
     // How clients speak RPC: their own limits, and nothing that would hold a stream back.

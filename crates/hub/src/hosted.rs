@@ -74,6 +74,7 @@ impl Hosted {
             address: format!("{workspace}/{client}"),
             workspace: workspace.to_string(),
             user: user.to_value(),
+            is_for_visitors: client.as_str() == hub.options().visitors_id(),
         };
         let config = PeerConfig {
             server_base_url: hub.options().public_base_url.clone(),
@@ -137,6 +138,11 @@ impl Hosted {
         self.peer.address()
     }
 
+    /// Whether this is the peer that visitors share.
+    pub(crate) fn is_for_visitors(&self) -> bool {
+        self.peer.config().client_id == self.hub.options().visitors_id()
+    }
+
     pub(crate) fn peer(&self) -> &RpcPeer {
         &self.peer
     }
@@ -177,6 +183,7 @@ struct HostedLink {
     address: String,
     workspace: String,
     user: Value,
+    is_for_visitors: bool,
 }
 
 impl HostedLink {
@@ -189,7 +196,7 @@ impl HostedLink {
         } else {
             &self.workspace
         };
-        let act_as = acting_for(&sent[..header.len]);
+        let act_as = self.acting_for(&sent[..header.len]);
         let visitor = act_as.as_ref().and_then(|act_as| act_as.from.as_deref());
         let context = match &act_as {
             Some(act_as) => {
@@ -238,24 +245,32 @@ impl HostedLink {
         }
         Ok(())
     }
-}
 
-/// The workspace and user in whose name a hosted peer sends, if it says so in the header.
-fn acting_for(header: &[u8]) -> Option<ActAs> {
-    const USER: &[u8] = b"\xa4user";
-    header.windows(USER.len()).find(|window| *window == USER)?;
-    let header = hypha_wire::decode(header).ok()?;
-    let workspace = header.get("ws").and_then(Value::as_str)?.to_owned();
-    let user = header
-        .get("user")
-        .filter(|user| matches!(user, Value::Map(_)))?
-        .clone();
-    let from = header.get("from").and_then(Value::as_str).map(str::to_owned);
-    Some(ActAs {
-        workspace,
-        user,
-        from,
-    })
+    /// In whose name a hosted peer sends, if it says so in the header: a visitor's, or that of whom it asks for.
+    fn acting_for(&self, header: &[u8]) -> Option<ActAs> {
+        const USER: &[u8] = b"\xa4user";
+        if !self.is_for_visitors && !header.windows(USER.len()).any(|window| window == USER) {
+            return None;
+        }
+        let header = hypha_wire::decode(header).ok()?;
+        let text = |key: &str| header.get(key).and_then(Value::as_str).map(str::to_owned);
+        let from = text("from").filter(|_| self.is_for_visitors);
+        if let (Some(workspace), Some(user @ Value::Map(_))) = (text("ws"), header.get("user")) {
+            let user = user.clone();
+            return Some(ActAs {
+                workspace,
+                user,
+                from,
+            });
+        }
+        // An answer to somebody who called the visitor.
+        let visit = self.hub.visits().get(from.as_deref()?)?.clone();
+        Some(ActAs {
+            workspace: visit.workspace.id.to_string(),
+            user: visit.user.to_value(),
+            from,
+        })
+    }
 }
 
 impl Link for HostedLink {

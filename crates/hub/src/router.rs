@@ -62,7 +62,10 @@ impl Hub {
             Route::Peer(Peer::Hosted(target)) => {
                 // Without the user record, which nobody would read: hosted peers know the connection.
                 let context = CallerContext::new(from.workspace.id.as_str(), from.address(), &Value::Nil);
-                let stamped = stamp(&context, &header, frame, &payload, target.address());
+                // A visitor is called by its own address, not by that of the peer that all visitors share.
+                let visitor = target.is_for_visitors().then(|| absolute(from, header.to));
+                let to = visitor.as_deref().unwrap_or(target.address());
+                let stamped = stamp(&context, &header, frame, &payload, to);
                 target.receive(stamped, from);
             }
             Route::Elsewhere(address) => {
@@ -87,7 +90,7 @@ impl Hub {
             None => match from.workspace.peer(to) {
                 Some(peer) => Route::Peer(peer),
                 None => {
-                    let to = format!("{}/{to}", from.workspace.id);
+                    let to = absolute(from, to);
                     self.visitors_at(&to).map_or(Route::Elsewhere(to), Route::Peer)
                 }
             },
@@ -256,6 +259,15 @@ fn stamp(context: &CallerContext, header: &Header<'_>, frame: &Bytes, payload: &
     header.write_rewritten(frame, context, to, &mut out);
     out.extend_from_slice(payload);
     out.freeze()
+}
+
+/// An address with its workspace.
+fn absolute(from: &Connection, to: &str) -> String {
+    if to.contains('/') {
+        to.to_owned()
+    } else {
+        format!("{}/{to}", from.workspace.id)
+    }
 }
 
 pub(crate) fn not_connected(address: &str) -> String {

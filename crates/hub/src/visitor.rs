@@ -102,6 +102,25 @@ impl Target {
         schema.get(key)?.get("function")
     }
 
+    /// The whole id of the service.
+    pub fn id(&self) -> String {
+        format!("{}:{}", self.address, self.name)
+    }
+
+    /// Whether it is the workspace manager.
+    pub fn is_manager(&self) -> bool {
+        self.record.is_none()
+    }
+
+    /// A function of the owner's built-in service.
+    pub fn built_in(&self, function: &str) -> Method {
+        Method {
+            target: self.address.clone(),
+            path: format!("services.built-in.{function}"),
+            ..Method::default()
+        }
+    }
+
     /// A flag or value of the service's config, as it was registered.
     pub fn config(&self, key: &str) -> Option<&Value> {
         self.record.as_ref()?.info_cached().get("config")?.get(key)
@@ -290,6 +309,20 @@ impl Visitor {
             kind: "generic".into(),
             record: None,
         }
+    }
+
+    /// The workspace manager as a value: its functions by their names.
+    ///
+    /// # Errors
+    /// The hub is shutting down.
+    pub fn manager_service(&self) -> Result<Value, Error> {
+        let manager = self
+            .hub
+            .manager()
+            .and_then(|manager| manager.peer().service_value("default"));
+        manager.ok_or_else(|| Error::Closed {
+            reason: "Server is shutting down".into(),
+        })
     }
 
     /// Calls a function in the visitor's name. `timeout` is how long there may be neither an answer nor a heartbeat;

@@ -87,7 +87,8 @@ impl Peer {
     fn get_local_service(&self, context: &CallContext, args: CallArgs) -> Result<Answer, RemoteFailure> {
         let mut args = args.bind("get_service", &[ParamSpec::required("service_id")])?;
         let asked: String = context.decode_arg("service_id", args.take(0))?;
-        if context.to() != self.address() {
+        // A peer without a workspace may have more addresses than one.
+        if context.to() != self.address() && self.config().workspace != "*" {
             return Err(RemoteFailure::permission("Services can only be accessed locally"));
         }
         // Callers may give the id as the hub lists it: `workspace/client:service@app`.

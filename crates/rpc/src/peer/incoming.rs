@@ -82,7 +82,8 @@ impl Peer {
                 .and_then(|(_, value)| value.as_str())
         };
         if let (Some("method"), Some(from), Some(session)) = (text("type"), text("from"), text("session")) {
-            let reply = Reply::new(from, Some(session), Some(PromiseSpec::Short), None, None);
+            let called = self.absolute(text("to").unwrap_or(&self.config().client_id));
+            let reply = Reply::new(called, from, Some(session), Some(PromiseSpec::Short), None, None);
             self.answer(
                 reply,
                 Err(RemoteFailure::value(format!("Malformed message: {error}"))),
@@ -106,6 +107,7 @@ impl Peer {
             format!("{workspace}/{from}")
         };
         let path = message.method.take().unwrap_or_default();
+        let called = self.absolute(&message.to);
 
         let caller_key = message
             .payload
@@ -117,6 +119,7 @@ impl Peer {
             Err(failure) => {
                 // Whether an answer is wanted is inside; a session in the header says that one is.
                 let reply = Reply::new(
+                    called,
                     &from,
                     message.session.as_deref(),
                     Some(PromiseSpec::Short),
@@ -127,7 +130,14 @@ impl Peer {
             }
         };
         let promise = payload.promise.clone();
-        let reply = Reply::new(&from, message.session.as_deref(), promise, payload.t, caller_key);
+        let reply = Reply::new(
+            called,
+            &from,
+            message.session.as_deref(),
+            promise,
+            payload.t,
+            caller_key,
+        );
         let (mut positional, mut kwargs) = payload.into_args();
         let owner = workspace_of(&from);
         positional.iter_mut().for_each(|value| qualify(value, owner));

@@ -45,6 +45,8 @@ pub(super) enum Answer {
 #[derive(Clone)]
 pub(super) struct Reply {
     to: String,
+    /// The address that was called, which the answer comes from.
+    from: String,
     resolve: String,
     reject: String,
     heartbeat: Option<(String, Duration)>,
@@ -53,10 +55,11 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// Reads the promise of a call from `from`; `None` when no answer is wanted.
+    /// Reads the promise of a call from `from` to the own address `called`; `None` when no answer is wanted.
     ///
     /// Answers go to the caller only, whatever the functions of a full promise claim as their owner.
     pub(super) fn new(
+        called: String,
         from: &str,
         session: Option<&str>,
         promise: Option<PromiseSpec>,
@@ -91,6 +94,7 @@ impl Reply {
         let session = session.map(str::to_owned);
         Some(Self {
             to: from.to_owned(),
+            from: called,
             resolve,
             reject,
             heartbeat,
@@ -103,6 +107,7 @@ impl Reply {
         Message {
             kind: "method".to_owned(),
             to: self.to.clone(),
+            from: Some(self.from.clone()),
             method: Some(path.to_owned()),
             parent: self.session.clone(),
             ..Message::default()
@@ -130,7 +135,7 @@ impl Peer {
     ) {
         let heartbeat = reply.as_ref().and_then(|reply| {
             let (path, interval) = reply.heartbeat.as_ref()?;
-            Some((self.frame(reply.message(path)), *interval))
+            Some((Bytes::from(reply.message(path).encode()), *interval))
         });
         let overloaded = reply.clone();
         let peer = self.clone();
@@ -230,7 +235,6 @@ impl Peer {
 
     async fn send_answer(&self, reply: &Reply, path: &str, answer: Answer) -> Result<(), RemoteFailure> {
         let mut message = reply.message(path);
-        message.from = Some(self.address().to_owned());
         let frame = match answer {
             Answer::Encoded(payload) if reply.encrypt_for.is_none() => {
                 let mut frame = message.encode();
@@ -257,11 +261,6 @@ impl Peer {
                 .await;
             sent.map_err(|error| RemoteFailure::runtime(format!("Failed to send the result, error: {error}")))
         }
-    }
-
-    fn frame(&self, mut message: Message) -> Bytes {
-        message.from = Some(self.address().to_owned());
-        Bytes::from(message.encode())
     }
 }
 
