@@ -12,15 +12,15 @@ BENCH ?=
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export HYPHA_BIN ?= $(CARGO_TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/hypha
 
-.PHONY: help run build test lint setup rust-test python-test js-test bench clean
+.PHONY: help run build test lint setup web rust-test python-test js-test bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: ## build the binary and run its demonstration
+run: web ## build the binary and run its demonstration
 	cargo run --quiet --profile $(PROFILE) -p hypha --bin hypha -- $(RUN)
 
-build: ## build the binary
+build: web ## build the binary
 	cargo build --profile $(PROFILE) -p hypha --bins
 
 test: ## everything a change has to pass: lints, unit tests, black-box tests in Python and JavaScript
@@ -32,6 +32,10 @@ lint: ## formatting and clippy
 
 setup: ## install what the black-box tests need
 	tests/setup
+
+# What browsers get from the server. It can be built and used without.
+web:
+	@web/setup --if-possible
 
 rust-test: ## unit, property and integration tests in Rust, and the examples in the documentation
 	tests/rust $(ARGS)

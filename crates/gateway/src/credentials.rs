@@ -15,7 +15,7 @@ use crate::error::Failure;
 use crate::remote::Remote;
 
 /// The cookie that holds a token.
-const COOKIE: &str = "access_token";
+pub(crate) const COOKIE: &str = "access_token";
 /// The scheme of user and password.
 const BASIC: &str = "basic ";
 

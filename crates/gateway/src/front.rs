@@ -7,10 +7,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::uri::PathAndQuery;
-use http::{Request, StatusCode, Uri};
+use http::{Request, Uri};
 use tower::ServiceExt;
 
+use crate::body::Patient;
+use crate::error::Failure;
 use crate::options::Options;
+use crate::redirect;
 use crate::remote::TrustedProxies;
 
 /// The routes behind what is the same for all of them.
@@ -34,28 +37,29 @@ impl Front {
     pub(crate) async fn answer(self, peer: IpAddr, mut request: Request<hyper::body::Incoming>) -> Response {
         let remote = self.trusted_proxies.resolve(peer, request.headers_mut());
         request.extensions_mut().insert(remote);
+        if !self.base_path.is_empty() && request.uri().path() == &*self.base_path {
+            // Links of pages are relative to the folder.
+            return redirect::within(&self.base_path, request.headers(), "/", request.uri().query());
+        }
         let Some(uri) = below(&self.base_path, request.uri()) else {
-            return StatusCode::NOT_FOUND.into_response();
+            return Failure::not_found(format!("Everything is below {}/", self.base_path)).into_response();
         };
         *request.uri_mut() = uri;
-        match self.router.oneshot(request.map(Body::new)).await {
+        let request = request.map(|body| Body::new(Patient::new(body)));
+        match self.router.oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
         }
     }
 }
 
-/// The URI without the base path; `None` when it is not below it. `/a/b` itself becomes `/`.
+/// The URI without the base path; `None` when it is not below it.
 fn below(base_path: &str, uri: &Uri) -> Option<Uri> {
     if base_path.is_empty() {
         return Some(uri.clone());
     }
     let rest = uri.path_and_query()?.as_str().strip_prefix(base_path)?;
-    let rest = match rest.as_bytes().first() {
-        Some(b'/') => PathAndQuery::try_from(rest),
-        None | Some(b'?') => PathAndQuery::try_from(format!("/{rest}")),
-        Some(_) => return None,
-    };
+    let rest = rest.starts_with('/').then(|| PathAndQuery::try_from(rest))?;
     Some(Uri::from(rest.ok()?))
 }
 
@@ -71,8 +75,7 @@ mod tests {
             ("/my/engine/ws?a=b", Some("/ws?a=b")),
             ("http://host/my/engine/ws", Some("/ws")),
             ("/my/engine/", Some("/")),
-            ("/my/engine", Some("/")),
-            ("/my/engine?a=b", Some("/?a=b")),
+            ("/my/engine?a=b", None),
             ("/my/engine2", None),
             ("/my", None),
             ("/", None),

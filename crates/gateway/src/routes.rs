@@ -3,27 +3,64 @@
 //! A module with routes has a function `routes() -> Router<Shared>`; it is merged into one of the groups of [`router`].
 //! The first parameter of a path is called `{workspace}` everywhere.
 
+use std::sync::Arc;
+
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use http::StatusCode;
 use hypha_hub::Hub;
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use crate::error::Failure;
 use crate::options::Options;
-use crate::{health, services, ws};
+use crate::rate_limit::{self, RateLimits};
+use crate::{apps, body, compression, cors, health, pages, services, static_mounts, ws};
 
 /// What every route can reach.
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) hub: Hub,
     pub(crate) metrics: Option<PrometheusHandle>,
+    /// Prefix of all routes, for redirects: empty, or `/a/b`.
+    pub(crate) base_path: Arc<str>,
 }
 
 /// The routes of a gateway, without its base path.
-pub(crate) fn router(shared: Shared, _options: &Options) -> Router {
-    // What the server answers itself.
-    let ordinary = Router::new().merge(health::routes()).merge(services::routes());
+pub(crate) fn router(shared: Shared, options: &Options) -> Router {
+    let limits = RateLimits::new(shared.hub.clone(), options);
+    let limited = || from_fn_with_state(limits.clone(), rate_limit::limit);
+
+    // What the server answers itself. Compression leaves streams alone.
+    let ordinary = Router::new()
+        .merge(health::routes())
+        .merge(services::routes())
+        .merge(static_mounts::routes(&options.static_mounts))
+        .merge(pages::routes())
+        .method_not_allowed_fallback(wrong_method);
+    let ordinary = body::inflate(ordinary)
+        .layer(compression::layer())
+        .layer(limited())
+        .layer(from_fn_with_state(options.origins.clone(), cors::cors));
+
     // What the owner of a service answers: its own headers go through as they are, and bodies are streams.
-    let apps = Router::new();
-    // How clients speak RPC: their own limits, and nothing that would hold a stream back.
-    let transports = Router::new().merge(ws::routes());
-    ordinary.merge(apps).merge(transports).with_state(shared)
+    let apps = apps::routes().layer(limited());
+
+    // A connection for a long time, with limits of its own.
+    let sockets = Router::new().merge(ws::routes());
+
+    ordinary
+        .merge(apps)
+        .merge(sockets)
+        // Every handler says itself how much it takes: `body::read`.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(shared)
+}
+
+async fn wrong_method() -> Failure {
+    Failure::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "Method Not Allowed",
+    )
 }

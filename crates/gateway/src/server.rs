@@ -62,6 +62,7 @@ impl Gateway {
         let shared = Shared {
             hub: hub.clone(),
             metrics,
+            base_path: self.options.base_path.as_str().into(),
         };
         let front = Front::new(router(shared, &self.options), &self.options);
         loop {

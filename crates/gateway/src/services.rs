@@ -12,12 +12,13 @@ mod discovery;
 use axum::Router;
 use axum::routing::get;
 
+use crate::redirect;
 use crate::routes::Shared;
 
 /// The routes of services.
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
-        .route("/{workspace}/services", get(discovery::redirect))
+        .route("/{workspace}/services", get(redirect::to_folder))
         .route("/{workspace}/services/", get(discovery::list))
         .route("/{workspace}/services/{service}", get(discovery::describe))
         .route(

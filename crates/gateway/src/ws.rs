@@ -48,7 +48,7 @@ async fn upgrade(
     Extension(Remote(remote)): Extension<Remote>,
     mut request: Request<Body>,
 ) -> Response<Body> {
-    let key = match upgrade_key(&request) {
+    let key = match upgrade_key(request.headers()) {
         Ok(key) => key,
         Err(text) => {
             let mut response = Response::new(Body::from(text));
@@ -72,16 +72,21 @@ async fn upgrade(
     }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = response.headers_mut();
-    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    if let Ok(accept) = HeaderValue::from_str(&derive_accept_key(&key)) {
-        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    }
+    accept_headers(&key, response.headers_mut());
     response
 }
 
-fn upgrade_key(request: &Request<Body>) -> Result<Vec<u8>, &'static str> {
+/// The headers by which a server agrees to an upgrade.
+pub(crate) fn accept_headers(key: &[u8], headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key)) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+}
+
+/// The key of an upgrade request.
+pub(crate) fn upgrade_key(headers: &HeaderMap) -> Result<Vec<u8>, &'static str> {
     let has = |headers: &HeaderMap, name, word: &str| {
         headers
             .get_all(name)
@@ -93,7 +98,6 @@ fn upgrade_key(request: &Request<Body>) -> Result<Vec<u8>, &'static str> {
                     .any(|part| part.trim().eq_ignore_ascii_case(word))
             })
     };
-    let headers = request.headers();
     if !has(headers, header::CONNECTION, "upgrade") || !has(headers, header::UPGRADE, "websocket") {
         return Err("This address is for WebSocket connections: connect with a hypha-rpc client.\n");
     }

@@ -16,6 +16,29 @@ pub const MAX_ID_LEN: usize = 128;
 /// The longest part of a refused id that is repeated in the error.
 const MAX_QUOTED: usize = 64;
 
+/// First parts of paths that are no workspaces, because routes of the server have them now or may get them.
+const TOP_LEVEL_ROUTES: [&str; 14] = [
+    "api-docs",
+    "api-redoc",
+    "assets",
+    "health",
+    "index.html",
+    "login",
+    "metrics",
+    "oauth",
+    "openapi.json",
+    "rpc",
+    "s3",
+    "static",
+    "triton",
+    "ws",
+];
+
+/// Whether the first part of a path belongs to the server, and so cannot name a workspace.
+pub fn is_top_level_route(name: &str) -> bool {
+    TOP_LEVEL_ROUTES.contains(&name)
+}
+
 /// Why a text is not an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
@@ -232,7 +255,8 @@ impl WorkspaceId {
 ///
 /// # Errors
 /// Empty, without a hyphen (except for root), outside `[a-z0-9-|]`, longer than [`MAX_ID_LEN`], or reserved:
-/// `ws-user-…` is for its user and root, `public` and `ws-anonymous` are the hub's.
+/// `ws-user-…` is for its user and root, `public` and `ws-anonymous` are the hub's, and [routes](is_top_level_route)
+/// come before workspaces.
 pub fn validate_new_workspace_id(id: &str, user_id: &str) -> Result<WorkspaceId, IdError> {
     let is_root = user_id == "root";
     if id.is_empty() {
@@ -250,7 +274,7 @@ pub fn validate_new_workspace_id(id: &str, user_id: &str) -> Result<WorkspaceId,
     // Longer ids, and those that start with `-` or `|`, fail here.
     let parsed = WorkspaceId::parse(id).map_err(|_| IdError::Name(quoted(id)))?;
     let others_home = parsed.home_user().is_some_and(|user| user != user_id);
-    if !is_root && (others_home || parsed.is_protected()) {
+    if is_top_level_route(id) || (!is_root && (others_home || parsed.is_protected())) {
         return Err(IdError::Reserved(quoted(id)));
     }
     Ok(parsed)

@@ -157,29 +157,8 @@ impl Hub {
         let Identity { user, remote } = identity;
         user.scope.general_access()?;
         let (workspace, user) = self.workspace_of_visit(user, asked).await?;
-        let address: Arc<str> = format!("{}/client-{}", workspace.id, random_id(&mut rand::rng())).into();
-        let options = CallOptions {
-            act_as: Some(Arc::new(ActAs {
-                workspace: workspace.id.to_string(),
-                user: user.to_value(),
-                from: Some(address.to_string()),
-            })),
-            ..CallOptions::default()
-        };
-        let visit = Arc::new(Visit {
-            address: address.clone(),
-            user,
-            workspace,
-            remote_ip: remote,
-            hosted_calls: Arc::default(),
-            over: AtomicBool::new(false),
-        });
-        self.visits().insert(address, visit.clone());
-        Ok(Visitor {
-            hub: self.clone(),
-            visit,
-            options,
-        })
+        let acting = workspace.id.to_string();
+        Ok(Visitor::new(self, user, workspace, remote, &acting))
     }
 
     async fn workspace_of_visit(
@@ -255,6 +234,46 @@ impl Hub {
 }
 
 impl Visitor {
+    /// A visitor with an address in the workspace `acting`.
+    fn new(hub: &Hub, user: UserInfo, workspace: Arc<Workspace>, remote_ip: IpAddr, acting: &str) -> Self {
+        let address: Arc<str> = format!("{acting}/client-{}", random_id(&mut rand::rng())).into();
+        let options = CallOptions {
+            act_as: Some(Arc::new(ActAs {
+                workspace: acting.to_owned(),
+                user: user.to_value(),
+                from: Some(address.to_string()),
+            })),
+            ..CallOptions::default()
+        };
+        let visit = Arc::new(Visit {
+            address: address.clone(),
+            user,
+            workspace,
+            remote_ip,
+            hosted_calls: Arc::default(),
+            over: AtomicBool::new(false),
+        });
+        hub.visits().insert(address, visit.clone());
+        Self {
+            hub: hub.clone(),
+            visit,
+            options,
+        }
+    }
+
+    /// The same visitor beside a service that it has found: apps see their callers in their own workspace, whoever
+    /// they are.
+    pub fn beside(&self, target: &Target) -> Self {
+        let acting = target.address.split('/').next().unwrap_or_default();
+        let Visit {
+            user,
+            workspace,
+            remote_ip,
+            ..
+        } = &*self.visit;
+        Self::new(&self.hub, user.clone(), workspace.clone(), *remote_ip, acting)
+    }
+
     /// Who it is, as it is in its workspace.
     pub fn user(&self) -> &UserInfo {
         &self.visit.user

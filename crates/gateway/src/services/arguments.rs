@@ -7,6 +7,7 @@ use hypha_rpc::wire::decode;
 use hypha_rpc::{CallArgs, Value};
 
 use super::coerce::coerce;
+use crate::body;
 use crate::error::Failure;
 use crate::query::Query;
 
@@ -105,9 +106,7 @@ pub(super) fn from_query(query: &Query, parameters: Parameters<'_>) -> Result<Ca
 pub(super) async fn read_body(headers: &HeaderMap, body: Body) -> Result<(Bytes, Format), Failure> {
     let format = Format::of_request(headers);
     let limit = format.unwrap_or(Format::Json).limit();
-    let bytes = axum::body::to_bytes(body, limit)
-        .await
-        .map_err(|error| too_large(&error, limit))?;
+    let bytes = body::read(body, limit).await?;
     match format {
         Some(format) => Ok((bytes, format)),
         None if bytes.is_empty() => Ok((bytes, Format::Json)),
@@ -124,18 +123,6 @@ pub(super) async fn read_body(headers: &HeaderMap, body: Body) -> Result<(Bytes,
             ))
         }
     }
-}
-
-fn too_large(error: &axum::Error, limit: usize) -> Failure {
-    let text = error.to_string();
-    if text.contains("length limit exceeded") {
-        return Failure::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "payload_too_large",
-            format!("The request body is larger than {limit} bytes"),
-        );
-    }
-    Failure::bad_request(format!("The request body could not be read: {text}"))
 }
 
 /// Arguments from a body: an object's entries by name, an array's items by position, anything else as the only one.

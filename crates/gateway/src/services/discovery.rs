@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::http::Response;
 use hypha_hub::Visitor;
 use hypha_rpc::{CallArgs, Value};
 
@@ -11,28 +11,6 @@ use crate::credentials::identify;
 use crate::error::Failure;
 use crate::query::Query;
 use crate::routes::Shared;
-
-/// `GET /{workspace}/services`: relative, so that it holds below any base path.
-pub(super) async fn redirect(request: Request) -> Response<Body> {
-    redirect_to_folder(&request)
-}
-
-/// Redirects to the same path with a slash at its end, keeping the query.
-pub(crate) fn redirect_to_folder(request: &Request) -> Response<Body> {
-    let path = request.uri().path();
-    let last = path.rsplit('/').next().unwrap_or_default();
-    let query = request
-        .uri()
-        .query()
-        .map(|query| format!("?{query}"))
-        .unwrap_or_default();
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
-    if let Ok(location) = HeaderValue::from_str(&format!("./{last}/{query}")) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    response
-}
 
 /// `GET /{workspace}/services/`
 pub(super) async fn list(

@@ -1,10 +1,7 @@
 //! Checks of single values of flags. Each error names the flag and says what was expected.
 
-use std::net::IpAddr;
-
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use hypha_hub::ids::ClientId;
-use ipnet::IpNet;
 
 use super::mask;
 
@@ -73,19 +70,6 @@ pub(super) fn server_id(id: String) -> Result<String> {
     Ok(id)
 }
 
-/// A proxy that is believed: an address or a network.
-///
-/// # Errors
-/// The text is neither.
-pub(super) fn trusted_proxy(text: &str) -> Result<IpNet> {
-    let parsed = text
-        .parse()
-        .or_else(|_| text.parse().map(|ip: IpAddr| IpNet::from(ip)));
-    parsed.map_err(|_| {
-        anyhow!("--trusted-proxies {text}: expected an address or a network, as in 10.0.0.7 or 10.0.0.0/8")
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,22 +113,6 @@ mod tests {
             let text = check_redis(Some(uri)).unwrap_err().to_string();
             assert!(text.contains(part) && !text.contains("hunter2"), "{text}");
         }
-    }
-
-    #[test]
-    fn trusted_proxies() {
-        for (text, expected) in [
-            ("10.0.0.7", "10.0.0.7/32"),
-            ("10.0.0.0/8", "10.0.0.0/8"),
-            ("::1", "::1/128"),
-        ] {
-            assert_eq!(trusted_proxy(text).unwrap().to_string(), expected);
-        }
-        let text = trusted_proxy("*").unwrap_err().to_string();
-        assert!(
-            text.contains("--trusted-proxies *: expected an address"),
-            "{text}"
-        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 
 /// Flags of `hypha serve`. Each can also be given as an environment variable: `HYPHA_` and its name in capitals, as in
 /// `HYPHA_PUBLIC_BASE_URL`.
@@ -21,8 +21,14 @@ pub(crate) struct Flags {
     /// URL under which users reach the server, including the base path [default: the address it listens on]
     #[arg(long, value_name = "URL", help_heading = "Network")]
     pub(crate) public_base_url: Option<String>,
+    /// Origins whose web pages may use the server, with commas between them [default: *]
+    #[arg(long, value_name = "ORIGINS", help_heading = "Network")]
+    pub(crate) allow_origins: Option<String>,
+    /// Folders to serve, each as /<name>:<folder>
+    #[arg(long, value_name = "MOUNT", num_args = 1.., action = ArgAction::Append, help_heading = "Network")]
+    pub(crate) static_mounts: Vec<String>,
     /// Proxies whose X-Forwarded-For is believed: addresses or networks, as in 10.0.0.0/8 [default: none]
-    #[arg(long, value_name = "ADDRESS", num_args = 1.., value_delimiter = ',', help_heading = "Network")]
+    #[arg(long, value_name = "ADDRESS", num_args = 1.., value_delimiter = ',', action = ArgAction::Append, help_heading = "Network")]
     pub(crate) trusted_proxies: Vec<String>,
     /// Name of this server among its replicas [default: made up once and kept with the data]
     #[arg(long, value_name = "ID", help_heading = "Network")]

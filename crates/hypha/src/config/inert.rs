@@ -41,9 +41,7 @@ const fn inert(flag: &'static str, takes: Takes, why: Why) -> Inert {
 use Takes::{List, Nothing, Value};
 use Why::{NotNeeded, NotYet};
 
-const ORIGINS: Why = NotYet("HTTP access for web pages of other origins");
 const STARTUP: Why = NotYet("start-up functions");
-const STATIC: Why = NotYet("static mounts");
 const STORAGE: Why = NotYet("object storage and artifacts");
 const APPS: Why = NotYet("server apps");
 const SEARCH: Why = NotYet("search for services by meaning");
@@ -51,8 +49,7 @@ const MINIO: Why = NotNeeded("no MinIO is started by this server");
 const SHELL: Why = NotNeeded("there is no Python shell; use the commands of `hypha`");
 
 /// All flags of the original that have no effect here.
-pub(crate) const FLAGS: [Inert; 43] = [
-    inert("allow-origins", Value, ORIGINS),
+pub(crate) const FLAGS: [Inert; 41] = [
     inert(
         "migrate-database",
         Value,
@@ -65,7 +62,6 @@ pub(crate) const FLAGS: [Inert; 43] = [
     ),
     inert("enable-local-auth", Nothing, NotYet("local accounts")),
     inert("startup-functions", List, STARTUP),
-    inert("static-mounts", List, STATIC),
     inert("enable-s3", Nothing, STORAGE),
     inert("endpoint-url", Value, STORAGE),
     inert("endpoint-url-public", Value, STORAGE),
@@ -118,7 +114,7 @@ pub(crate) const FLAGS: [Inert; 43] = [
 ];
 
 /// Variables of the original, beside those of its flags, that have no effect here, by the beginning of their names.
-const VARIABLES: [(&str, Why); 16] = [
+const VARIABLES: [(&str, Why); 15] = [
     ("AUTH0_CLIENT_ID", NotYet("login through an identity provider")),
     ("AUTH0_DOMAIN", NotYet("login through an identity provider")),
     ("MAXIMUM_LOGIN_TIME", NotYet("interactive login")),
@@ -129,7 +125,6 @@ const VARIABLES: [(&str, Why); 16] = [
         "HYPHA_EXPOSE_DETAILED_ERRORS",
         NotNeeded("errors never carry stack traces"),
     ),
-    ("HYPHA_HTTP_", NotYet("limits on HTTP requests")),
     ("HYPHA_STREAM_", NotYet("RPC over HTTP streams")),
     ("HYPHA_REDIS_", NotYet("several servers on one Redis")),
     ("HYPHA_EVENTBUS_", NotYet("several servers on one Redis")),

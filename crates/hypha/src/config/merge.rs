@@ -195,14 +195,14 @@ mod tests {
         );
         let args = ["x".into()];
         let command = inert::add_flags(Command::new("x"));
-        let env = Env::of(&[("HYPHA_STATIC_MOUNTS", "/a:a  /b:b")]);
+        let env = Env::of(&[("HYPHA_STARTUP_FUNCTIONS", "a.py:f  b.py:g")]);
         let merged = merge(&command, None, &args, &env).unwrap();
-        let mounts: Vec<_> = merged
+        let functions: Vec<_> = merged
             .matches
-            .get_many::<String>("static-mounts")
+            .get_many::<String>("startup-functions")
             .unwrap()
             .collect();
-        assert_eq!(mounts, ["/a:a", "/b:b"]);
+        assert_eq!(functions, ["a.py:f", "b.py:g"]);
     }
 
     #[test]

@@ -10,11 +10,13 @@
 //! | [`mask`] | what may be shown of a secret |
 //! | [`numbers`] | the limits that have a variable and no flag |
 //! | `checks` | what single values must look like |
+//! | `gateway` | what the gateway is told |
 //! | [`settings`] | all of it, checked |
 
 mod checks;
 pub(crate) mod env;
 pub(crate) mod flags;
+mod gateway;
 pub(crate) mod inert;
 pub(crate) mod mask;
 pub(crate) mod merge;

@@ -1,5 +1,6 @@
 //! Limits that have a variable and no flag.
 
+use hypha_gateway::Options as GatewayOptions;
 use hypha_hub::Options;
 
 use super::env::Env;
@@ -14,7 +15,7 @@ enum Slot<'a> {
     AmountOrZero(&'a mut f64),
 }
 
-fn slots(options: &mut Options) -> [(&'static str, Slot<'_>); 11] {
+fn slots<'a>(options: &'a mut Options, gateway: &'a mut GatewayOptions) -> [(&'static str, Slot<'a>); 15] {
     let limits = &mut options.limits;
     [
         ("HYPHA_WS_IDLE_TIMEOUT", Slot::Amount(&mut limits.idle_timeout)),
@@ -55,18 +56,36 @@ fn slots(options: &mut Options) -> [(&'static str, Slot<'_>); 11] {
             "RECONNECTION_TOKEN_LIFE_TIME",
             Slot::Amount(&mut options.reconnection_token_life_time),
         ),
+        (
+            "HYPHA_HTTP_RATE_LIMIT",
+            Slot::Amount(&mut gateway.rate_limit.per_second),
+        ),
+        (
+            "HYPHA_HTTP_BURST_LIMIT",
+            Slot::Count(&mut gateway.rate_limit.burst),
+        ),
+        (
+            "HYPHA_HTTP_AUTHENTICATED_RATE_LIMIT",
+            Slot::Amount(&mut gateway.authenticated_rate_limit.per_second),
+        ),
+        (
+            "HYPHA_HTTP_AUTHENTICATED_BURST_LIMIT",
+            Slot::Count(&mut gateway.authenticated_rate_limit.burst),
+        ),
     ]
 }
 
 /// The names of the variables.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    slots(&mut Options::default()).map(|(name, _)| name).into_iter()
+    slots(&mut Options::default(), &mut GatewayOptions::default())
+        .map(|(name, _)| name)
+        .into_iter()
 }
 
-/// Puts the numbers of the environment into `options`. Returns what to tell the user about those that are none.
-pub(crate) fn apply(options: &mut Options, env: &Env) -> Vec<String> {
+/// Puts the numbers of the environment into the options of hub and gateway. Returns what to tell the user about those that are none.
+pub(crate) fn apply(options: &mut Options, gateway: &mut GatewayOptions, env: &Env) -> Vec<String> {
     let mut warnings = Vec::new();
-    for (name, slot) in slots(options) {
+    for (name, slot) in slots(options, gateway) {
         let Some(text) = env.get(name) else { continue };
         if let Err((expected, kept)) = slot.set(text.trim()) {
             warnings.push(format!(
@@ -105,7 +124,7 @@ mod tests {
 
     #[test]
     fn numbers_and_nonsense() {
-        let mut options = Options::default();
+        let (mut options, mut gateway) = (Options::default(), GatewayOptions::default());
         let env = Env::of(&[
             ("HYPHA_WS_IDLE_TIMEOUT", "2.5"),
             ("HYPHA_WS_OUTBOX_BYTES", " 1024 "),
@@ -113,8 +132,10 @@ mod tests {
             ("HYPHA_MAX_CONNECTIONS_PER_USER", "many"),
             ("HYPHA_WS_MSG_RATE_LIMIT", "inf"),
             ("HYPHA_MAX_SERVICES_PER_CLIENT", "0"),
+            ("HYPHA_HTTP_RATE_LIMIT", "0.5"),
+            ("HYPHA_HTTP_AUTHENTICATED_BURST_LIMIT", "7"),
         ]);
-        let warnings = apply(&mut options, &env);
+        let warnings = apply(&mut options, &mut gateway, &env);
         assert_eq!(
             (options.limits.idle_timeout, options.limits.outbox_bytes),
             (2.5, 1024)
@@ -125,5 +146,12 @@ mod tests {
             "HYPHA_MAX_CONNECTIONS_PER_USER=many is ignored: expected a whole number above 0; it stays 200"
         );
         assert_eq!(options.limits.services_per_client, 1000);
+        assert_eq!(
+            (
+                gateway.rate_limit.per_second,
+                gateway.authenticated_rate_limit.burst
+            ),
+            (0.5, 7)
+        );
     }
 }

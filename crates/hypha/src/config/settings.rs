@@ -7,10 +7,10 @@ use directories::ProjectDirs;
 use hypha_hub::Options;
 use hypha_hub::auth::{RootToken, TokenOptions};
 
-use super::checks::{base_path, check_redis, public_base_url, server_id, trusted_proxy};
+use super::checks::{check_redis, public_base_url, server_id};
 use super::env::Env;
 use super::flags::Flags;
-use super::{mask, numbers};
+use super::{gateway, mask, numbers};
 
 /// Shortest signing secret, in bytes, that is taken without a warning: that of the hash it is for.
 const SECRET_LEN: usize = 32;
@@ -63,11 +63,12 @@ impl Settings {
     /// A value cannot be used; the error names it and says what was expected.
     pub(crate) fn new(flags: Flags, env: &Env) -> Result<(Self, Vec<String>)> {
         let mut warnings = Vec::new();
+        let mut gateway = gateway::options(&flags, env)?;
         let mut hub = Options {
             announcement: flags.announcement,
             ..Options::default()
         };
-        warnings.extend(numbers::apply(&mut hub, env));
+        warnings.extend(numbers::apply(&mut hub, &mut gateway, env));
         check_redis(flags.redis_uri.as_deref())?;
         if flags.reset_redis {
             warnings.push("--reset-redis has no effect: without Redis there is nothing to forget".to_owned());
@@ -114,14 +115,7 @@ impl Settings {
             jwt_secret,
             tokens: token_options(env),
             hub,
-            gateway: hypha_gateway::Options {
-                base_path: base_path(flags.base_path.as_deref().unwrap_or("/"))?,
-                trusted_proxies: flags
-                    .trusted_proxies
-                    .iter()
-                    .map(|text| trusted_proxy(text))
-                    .collect::<Result<_>>()?,
-            },
+            gateway,
         };
         Ok((settings, warnings))
     }
@@ -157,7 +151,6 @@ impl Settings {
                     self.gateway.base_path.clone()
                 },
             ),
-            ("trusted_proxies", format!("{:?}", self.gateway.trusted_proxies)),
             ("public_base_url", or(&self.public_base_url, "(from the address)")),
             ("server_id", or(&self.server_id, "(kept with the data)")),
             (
@@ -187,6 +180,7 @@ impl Settings {
                 },
             ),
             ("limits", format!("{:?}", self.hub.limits)),
+            ("gateway", format!("{:?}", self.gateway)),
         ]
     }
 }

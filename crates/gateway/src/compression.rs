@@ -1,0 +1,76 @@
+//! Compression of responses, where it is worth it and harms nothing.
+
+use http::{Response, StatusCode, header};
+use http_body::Body;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::Predicate;
+
+/// Smallest body that is compressed, in bytes.
+const SMALLEST: u64 = 1000;
+
+/// The layer. gzip is what every client has, and its quickest level costs little.
+pub(crate) fn layer() -> CompressionLayer<Worthwhile> {
+    CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(Worthwhile)
+}
+
+/// Large enough, of a type that gets smaller, and of a known length: streams would be held back.
+#[derive(Clone, Copy)]
+pub(crate) struct Worthwhile;
+
+impl Predicate for Worthwhile {
+    fn should_compress<B: Body>(&self, response: &Response<B>) -> bool {
+        let headers = response.headers();
+        let media_type = headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        response.status() != StatusCode::PARTIAL_CONTENT
+            && !headers.contains_key(header::CONTENT_ENCODING)
+            && response
+                .body()
+                .size_hint()
+                .exact()
+                .is_some_and(|len| len >= SMALLEST)
+            && media_type.is_some_and(is_compressible)
+    }
+}
+
+fn is_compressible(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    let media_type = media_type.to_ascii_lowercase();
+    let (kind, name) = media_type.split_once('/').unwrap_or_default();
+    match kind {
+        "text" => name != "event-stream",
+        "application" => {
+            let known = ["json", "javascript", "xml", "wasm", "msgpack", "x-msgpack"];
+            known.contains(&name) || name.ends_with("+json") || name.ends_with("+xml")
+        }
+        "image" => name == "svg+xml",
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_gets_smaller() {
+        for (content_type, expected) in [
+            ("text/html; charset=utf-8", true),
+            ("application/json", true),
+            ("Application/JSON", true),
+            ("application/problem+json", true),
+            ("image/svg+xml", true),
+            ("text/event-stream", false),
+            ("application/x-msgpack-stream", false),
+            ("application/zip", false),
+            ("image/png", false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(is_compressible(content_type), expected, "{content_type}");
+        }
+    }
+}
