@@ -19,8 +19,8 @@ pub(crate) struct Asset {
 // Written by `build.rs`.
 static ASSETS: &[Asset] = &include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// What the pages may load and where they may be shown.
-const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss: http: https:; style-src 'self'; \
+/// What the pages may load and where they may be shown. The JavaScript client calls `eval` when it is loaded.
+const POLICY: &str = "default-src 'self'; script-src 'self' 'unsafe-eval'; connect-src 'self' ws: wss: http: https:; style-src 'self'; \
     img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
 
 /// The file of this name, if there is one.

@@ -67,8 +67,8 @@ async fn known_encoding(mut request: Request, next: Next) -> Response {
 /// that is broken.
 pub(crate) async fn read(mut body: Body, limit: usize) -> Result<Bytes, Failure> {
     let too_large = || {
-        let text = format!("The body is larger than the {limit} bytes that this route takes");
-        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", text)
+        let text = format!("The request body is larger than {limit} bytes");
+        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", text)
     };
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large());
@@ -102,7 +102,7 @@ pub(crate) async fn read(mut body: Body, limit: usize) -> Result<Bytes, Failure>
 }
 
 fn slow() -> Failure {
-    let text = "The body comes too slowly";
+    let text = "The request body comes too slowly";
     Failure::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", text)
 }
 
@@ -118,7 +118,7 @@ pub(crate) fn failure(error: &axum::Error) -> Failure {
     Failure::new(
         StatusCode::BAD_REQUEST,
         "broken_body",
-        "The body is broken, or ends too early",
+        "The request body is broken, or ends too early",
     )
 }
 
@@ -190,7 +190,10 @@ mod tests {
         assert_eq!(read(chunks(&["ab", "", "cd", "e"]), 5).await.unwrap(), "abcde");
         for body in [Body::from("abcd"), chunks(&["ab", "cd"])] {
             let failure = read(body, 3).await.unwrap_err();
-            assert_eq!((failure.status.as_u16(), failure.code), (413, "body_too_large"));
+            assert_eq!(
+                (failure.status.as_u16(), failure.code),
+                (413, "payload_too_large")
+            );
         }
     }
 

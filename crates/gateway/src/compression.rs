@@ -26,13 +26,12 @@ impl Predicate for Worthwhile {
         let media_type = headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok());
+        // Files say their length in the header only.
+        let stated = || headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+        let len = response.body().size_hint().exact().or_else(stated);
         response.status() != StatusCode::PARTIAL_CONTENT
             && !headers.contains_key(header::CONTENT_ENCODING)
-            && response
-                .body()
-                .size_hint()
-                .exact()
-                .is_some_and(|len| len >= SMALLEST)
+            && len.is_some_and(|len: u64| len >= SMALLEST)
             && media_type.is_some_and(is_compressible)
     }
 }

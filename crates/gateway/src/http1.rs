@@ -27,6 +27,9 @@ use crate::socket;
 
 /// How long a client may take to send the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long what a client still sends is read and dropped after the last response, so that it reads that response
+/// instead of finding the connection reset.
+const LINGER: Duration = Duration::from_secs(2);
 /// How long a connection may be idle between two requests.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// Largest head of a request, in bytes.
@@ -53,6 +56,7 @@ pub(crate) async fn serve(stream: TcpStream, peer: IpAddr, front: Front) {
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE_TIMEOUT)
         .max_buf_size(HEADER_BYTES)
+        .max_header_size(HEADER_BYTES)
         .max_headers(HEADERS)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
@@ -81,6 +85,8 @@ struct ClientStream {
     turn: u64,
     has_deadline: bool,
     deadline: Pin<Box<Sleep>>,
+    /// Whether all is written; from then on `deadline` is the end of [`LINGER`].
+    lingers: bool,
 }
 
 impl ClientStream {
@@ -91,6 +97,7 @@ impl ClientStream {
             turn: 0,
             has_deadline: true,
             deadline: Box::pin(tokio::time::sleep(HEADER_TIMEOUT)),
+            lingers: false,
         }
     }
 }
@@ -144,7 +151,22 @@ impl AsyncWrite for ClientStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if !self.lingers {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            self.lingers = true;
+            self.deadline.as_mut().reset(Instant::now() + LINGER);
+        }
+        let mut dropped = [0; 4096];
+        loop {
+            if self.deadline.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            let mut buffer = ReadBuf::new(&mut dropped);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 }
 

@@ -102,7 +102,7 @@ pub(super) fn from_query(query: &Query, parameters: Parameters<'_>) -> Result<Ca
 /// Reads a body whole, as large as its format may be.
 ///
 /// # Errors
-/// 413 and 415.
+/// Those of [`body::read`], and 415.
 pub(super) async fn read_body(headers: &HeaderMap, body: Body) -> Result<(Bytes, Format), Failure> {
     let format = Format::of_request(headers);
     let limit = format.unwrap_or(Format::Json).limit();

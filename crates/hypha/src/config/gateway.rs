@@ -39,8 +39,7 @@ pub(super) fn options(flags: &Flags, env: &Env) -> Result<Options> {
         trusted_proxies: flags
             .trusted_proxies
             .iter()
-            .flat_map(|text| text.split_whitespace())
-            .map(trusted_proxy)
+            .map(|text| trusted_proxy(text))
             .collect::<Result<_>>()?,
         origins: parse_origins(origins)?,
         static_mounts,
