@@ -69,7 +69,11 @@ pub(crate) async fn serve(stream: TcpStream, peer: IpAddr, front: Front) {
 /// The socket below an upgraded connection, and what was already read from it.
 pub(crate) fn into_socket(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
     let parts = upgraded.downcast::<TokioIo<ClientStream>>().ok()?;
-    Some((parts.io.into_inner().stream, parts.read_buf))
+    let stream = parts.io.into_inner().stream;
+    if let Err(error) = socket::watch(&stream) {
+        tracing::debug!(%error, "cannot configure a socket");
+    }
+    Some((stream, parts.read_buf))
 }
 
 /// How often answering a request began or ended on a connection: odd while one is being answered.

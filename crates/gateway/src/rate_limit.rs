@@ -213,7 +213,7 @@ mod tests {
             burst: 3,
         };
         let tier = Tier::new(rate);
-        let mut take = |key| tier.take(&key, &MonotonicClock);
+        let take = |key| tier.take(&key, &MonotonicClock);
         let left: Vec<u32> = (0..3).map(|_| take(ip("192.0.2.1")).unwrap().remaining).collect();
         assert_eq!(left, [2, 1, 0]);
         let refused = take(ip("192.0.2.1")).unwrap_err();

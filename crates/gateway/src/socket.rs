@@ -13,14 +13,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 
-/// A peer that does not acknowledge for this long is gone: with the probes below, a half-open peer is found within
-/// 25 seconds. The kernel does it; a busy but living client answers without noticing.
+/// A WebSocket peer that takes nothing of what is sent to it for this long is gone: with the probes below, a half-open
+/// peer is found within 25 seconds. The kernel does it; a busy but living client answers without noticing, as long as its
+/// kernel has room.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(25);
+/// The same for the response to a request: a browser that has enough of a film for now stops reading, and comes back.
+const UNREAD: Duration = Duration::from_secs(120);
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_RETRIES: u32 = 3;
 
-/// Prepares an accepted socket: no delay for small frames, and dead peers are noticed.
+/// Prepares an accepted socket: no delay for small frames, and dead peers are noticed. See [`watch`].
 pub(crate) fn configure(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
@@ -30,7 +33,16 @@ pub(crate) fn configure(stream: &TcpStream) -> io::Result<()> {
         .with_retries(KEEPALIVE_RETRIES);
     socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    socket.set_tcp_user_timeout(Some(UNREAD))?;
+    Ok(())
+}
+
+/// Has the peer of a socket that is upgraded noticed sooner when it is dead.
+pub(crate) fn watch(stream: &TcpStream) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    SockRef::from(stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = stream;
     Ok(())
 }
 
