@@ -7,6 +7,7 @@ pub mod crypto;
 mod error;
 mod function;
 mod into_args;
+mod login;
 #[doc(hidden)]
 pub mod macros;
 mod peer;
@@ -63,6 +64,7 @@ pub use hypha_rpc_macros::service;
 pub use hypha_wire as wire;
 pub use hypha_wire::{Method, NdArray, Value};
 pub use into_args::{IntoArgs, LazyArgs};
+pub use login::{Login, LoginPrompt, UserToken, login, logout};
 pub use peer::{
     ActAs, CallOptions, Event, HandlerId, Link, LinkError, Peer, PeerConfig, PeerLimits, TrySend,
 };
