@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{call, demo, ping, services, token, workspaces};
+use super::{call, completions, demo, doctor, login, logout, ping, profile, services, token, workspaces};
 use crate::config::flags::Flags;
 
 const EXAMPLES: &str = "\
@@ -12,9 +12,12 @@ Examples:
   hypha services                              what can be called
   hypha call my-service.add 1 2               call it
   hypha token --workspace my-lab              a token for a program
+  hypha login https://hypha.example.org       log in to a server, for all commands
+  hypha doctor                                what works, what is missing, what to do
 
-Commands that talk to a server take --server-url, --workspace and --token, or HYPHA_SERVER_URL, HYPHA_WORKSPACE and
-HYPHA_TOKEN, and print JSON with --json. A .env file in this folder or one above is read.";
+Commands that talk to a server take --profile, --server-url, --workspace and --token, or HYPHA_PROFILE,
+HYPHA_SERVER_URL, HYPHA_WORKSPACE and HYPHA_TOKEN, and print JSON with --json. Flags win over variables, variables over
+the profile that is in use. A .env file in this folder or one above is read.";
 
 /// Connect programs: services that any client can call, on one server.
 #[derive(Debug, Parser)]
@@ -51,6 +54,16 @@ Examples:
     Workspaces(workspaces::Workspaces),
     /// Measure the way to the server, or to a client
     Ping(ping::Ping),
+    /// Log in, and remember the server and the token in a profile
+    Login(login::Login),
+    /// Forget the token of a profile
+    Logout(logout::Logout),
+    /// Servers that you have logged in to
+    Profile(profile::Profiles),
+    /// Find out what works, what is missing, and what to do about it
+    Doctor(doctor::Doctor),
+    /// Print completions for a shell
+    Completions(completions::Completions),
 }
 
 #[cfg(test)]

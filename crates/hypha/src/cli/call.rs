@@ -9,6 +9,7 @@ use hypha_wire::convert::{from_json, to_json};
 
 use super::connection::Connection;
 use super::output;
+use crate::config::env::Env;
 
 /// Call a function of a service.
 #[derive(Args, Debug)]
@@ -40,7 +41,7 @@ pub(super) struct Call {
 ///
 /// # Errors
 /// There is no server, no such function, or the function failed.
-pub(super) async fn run(args: Call) -> Result<()> {
+pub(super) async fn run(args: Call, env: &Env) -> Result<()> {
     let (service, function) = split(&args.function)?;
     let kwargs = args
         .kwargs
@@ -51,7 +52,7 @@ pub(super) async fn run(args: Call) -> Result<()> {
         positional: args.args.iter().map(|text| value(text)).collect(),
         kwargs,
     };
-    let client = args.connection.open().await?;
+    let client = args.connection.open(env).await?;
     let found = client.get_service(service).await?;
     let result = match found.call_value(function, arguments).await {
         Err(

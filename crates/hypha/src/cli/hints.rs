@@ -7,7 +7,8 @@ pub(super) fn of(error: &anyhow::Error) -> Option<&'static str> {
     let error = error.chain().find_map(|cause| cause.downcast_ref::<Error>())?;
     match error {
         Error::Connect(_) => Some(
-            "is a server running there? `hypha serve` starts one; --server-url (HYPHA_SERVER_URL) names another",
+            "is a server running there? `hypha serve` starts one; --server-url (HYPHA_SERVER_URL) names another; \
+             `hypha doctor` looks closer",
         ),
         Error::Refused(text)
             if mentions(
@@ -15,7 +16,7 @@ pub(super) fn of(error: &anyhow::Error) -> Option<&'static str> {
                 &["token", "signature", "expired", "revoked", "audience", "issuer"],
             ) =>
         {
-            Some("give a token that this server made, with --token or HYPHA_TOKEN; `hypha token` makes one")
+            Some("`hypha login` gets a new token; a program takes one that `hypha token` made, with --token or HYPHA_TOKEN")
         }
         Error::Refused(_) => Some("check --workspace and --token; `hypha workspaces` lists where you may go"),
         Error::Remote {

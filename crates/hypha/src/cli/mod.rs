@@ -7,22 +7,33 @@
 //! | [`serve`], [`ready`] | running a server until somebody stops it |
 //! | [`demo`] | a server and two clients that show what it does |
 //! | [`token`], [`services`], [`call`], [`workspaces`], [`ping`] | clients of a server |
+//! | [`login`], [`logout`], [`profile`] | servers that the user has logged in to |
+//! | [`doctor`] | what works and what is missing |
+//! | [`completions`] | for shells |
 //! | [`generate_token`] | tokens without a server |
-//! | [`connection`], [`output`], [`hints`] | what clients share |
+//! | [`connection`], [`profiles`], [`user`], [`browser`], [`output`], [`hints`] | what clients share |
 
 mod args;
+mod browser;
 mod call;
+mod completions;
 mod connection;
 mod demo;
+mod doctor;
 mod generate_token;
 mod hints;
+mod login;
+mod logout;
 mod original;
 mod output;
 mod ping;
+mod profile;
+mod profiles;
 mod ready;
 mod serve;
 mod services;
 mod token;
+mod user;
 mod workspaces;
 
 use std::ffi::OsString;
@@ -60,11 +71,16 @@ pub fn hypha(args: Vec<OsString>) -> ExitCode {
                 serve::run(flags, &env, notes).await
             }
             Command::Demo(demo) => demo::run(demo).await,
-            Command::Token(token) => token::run(token).await,
-            Command::Services(services) => services::run(services).await,
-            Command::Call(call) => call::run(call).await,
-            Command::Workspaces(workspaces) => workspaces::run(workspaces).await,
-            Command::Ping(ping) => ping::run(ping).await,
+            Command::Token(token) => token::run(token, &env).await,
+            Command::Services(services) => services::run(services, &env).await,
+            Command::Call(call) => call::run(call, &env).await,
+            Command::Workspaces(workspaces) => workspaces::run(workspaces, &env).await,
+            Command::Ping(ping) => ping::run(ping, &env).await,
+            Command::Login(login) => login::run(login, &env).await,
+            Command::Logout(logout) => logout::run(logout, &env).await,
+            Command::Profile(profiles) => profile::run(profiles, &env),
+            Command::Doctor(doctor) => doctor::run(doctor, &env).await,
+            Command::Completions(completions) => completions::run(&completions, Hypha::command()),
         }
     })
 }

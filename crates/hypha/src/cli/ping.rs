@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::connection::Connection;
 use super::output;
+use crate::config::env::Env;
 
 /// Round trips that are measured.
 const ROUNDS: usize = 5;
@@ -36,8 +37,8 @@ pub(super) struct Ping {
 ///
 /// # Errors
 /// There is no server, or no answer.
-pub(super) async fn run(options: Ping) -> Result<()> {
-    let client = options.connection.open().await?;
+pub(super) async fn run(options: Ping, env: &Env) -> Result<()> {
+    let client = options.connection.open(env).await?;
     let target = options.client.as_deref().unwrap_or("server");
     let mut times = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {

@@ -7,6 +7,7 @@ use hypha_wire::convert::{from_json, to_json};
 
 use super::connection::Connection;
 use super::output;
+use crate::config::env::Env;
 
 /// List services.
 #[derive(Args, Debug)]
@@ -30,9 +31,9 @@ pub(super) struct Services {
 ///
 /// # Errors
 /// There is no server, it refuses, or the query is malformed.
-pub(super) async fn run(args: Services) -> Result<()> {
+pub(super) async fn run(args: Services, env: &Env) -> Result<()> {
     let query = query(args.query.as_deref())?;
-    let client = args.connection.open().await?;
+    let client = args.connection.open(env).await?;
     let found: Vec<Value> = client.manager().call("list_services", (query,)).await?;
     let workspace = client.workspace().to_owned();
     client.disconnect().await;

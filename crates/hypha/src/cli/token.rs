@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::connection::Connection;
 use super::output;
+use crate::config::env::Env;
 
 /// Life of a token when nobody says how long, in seconds.
 const DEFAULT_LIFE: u64 = 3600;
@@ -40,11 +41,11 @@ pub(super) struct Token {
 ///
 /// # Errors
 /// There is no server, or it refuses.
-pub(super) async fn run(args: Token) -> Result<()> {
-    let asked = args.connection.workspace();
+pub(super) async fn run(args: Token, env: &Env) -> Result<()> {
+    let target = args.connection.target(env)?;
     // The token is for that workspace; making it does not need to join it.
-    let client = args.connection.anywhere().open().await?;
-    let workspace = asked.unwrap_or_else(|| client.workspace().to_owned());
+    let client = target.clone().anywhere().open().await?;
+    let workspace = target.workspace.unwrap_or_else(|| client.workspace().to_owned());
     let options = TokenOptions {
         workspace: Some(workspace.clone()),
         expires_in: Some(args.expires_in),

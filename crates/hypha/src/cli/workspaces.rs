@@ -7,6 +7,7 @@ use hypha_wire::convert::to_json;
 
 use super::connection::Connection;
 use super::output;
+use crate::config::env::Env;
 
 /// List the workspaces that you may read.
 #[derive(Args, Debug)]
@@ -22,8 +23,8 @@ pub(super) struct Workspaces {
 ///
 /// # Errors
 /// There is no server, or it refuses.
-pub(super) async fn run(args: Workspaces) -> Result<()> {
-    let client = args.connection.open().await?;
+pub(super) async fn run(args: Workspaces, env: &Env) -> Result<()> {
+    let client = args.connection.open(env).await?;
     let found = client.manager().list_workspaces().await?;
     let current = client.workspace().to_owned();
     client.disconnect().await;

@@ -142,7 +142,7 @@ const VARIABLES: [(&str, Why); 15] = [
 ];
 
 /// Variables that something reads, or that are known to mean nothing for a server, so that no warning is due.
-pub(crate) const QUIET: [&str; 13] = [
+pub(crate) const QUIET: [&str; 15] = [
     "HYPHA_JWT_SECRET",
     "HYPHA_LOGLEVEL",
     "HYPHA_SERVER_URL",
@@ -150,6 +150,8 @@ pub(crate) const QUIET: [&str; 13] = [
     "HYPHA_TOKEN_FILE",
     "HYPHA_WORKSPACE",
     "HYPHA_CLIENT_ID",
+    "HYPHA_PROFILE",
+    "HYPHA_CONFIG_DIR",
     "HYPHA_CONCURRENCY_LIMIT",
     "HYPHA_MALLOC_TRIM_INTERVAL",
     "HYPHA_ACCESS_LOG",
