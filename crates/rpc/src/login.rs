@@ -186,7 +186,10 @@ impl Login {
         let client = self.connect.clone().await?;
         let client_in_use = client.clone();
         let waited = tokio::time::timeout(limit, async move {
-            let service = client_in_use.get_service(&self.service_id).call_timeout(limit).await?;
+            let service = client_in_use
+                .get_service(&self.service_id)
+                .call_timeout(limit)
+                .await?;
             let mut prompt = start(&service, self.workspace.as_deref(), self.expires_in).await?;
             prompt.login_url = absolute(&url, prompt.login_url);
             (self.show)(&prompt);
@@ -284,7 +287,10 @@ mod tests {
     fn addresses_are_made_absolute() {
         let page = || "/public/apps/hypha-login/?key=k".to_owned();
         for base in ["https://h/base", "https://h/base/", "wss://h/base/ws"] {
-            assert_eq!(absolute(base, page()), "https://h/base/public/apps/hypha-login/?key=k");
+            assert_eq!(
+                absolute(base, page()),
+                "https://h/base/public/apps/hypha-login/?key=k"
+            );
         }
         assert_eq!(absolute("http://h", "https://id/x".into()), "https://id/x");
     }

@@ -108,9 +108,7 @@ impl Connection {
             url,
             is_named,
             workspace,
-            profile: name
-                .filter(|_| token.is_some() && is_profiles)
-                .map(str::to_owned),
+            profile: name.filter(|_| token.is_some() && is_profiles).map(str::to_owned),
             token,
         })
     }
@@ -159,7 +157,11 @@ fn in_order(
     is_named: bool,
 ) -> Option<String> {
     let variable = variable.map(str::to_owned);
-    let rest = if is_named { profile.or(variable) } else { variable.or(profile) };
+    let rest = if is_named {
+        profile.or(variable)
+    } else {
+        variable.or(profile)
+    };
     flag.map(str::to_owned).or(rest)
 }
 
@@ -208,7 +210,10 @@ mod tests {
         let target = Connection::default()
             .choose(&Env::default(), &Profiles::default())
             .unwrap();
-        assert_eq!((target.url.as_str(), target.is_named, target.token), (DEFAULT_SERVER, false, None));
+        assert_eq!(
+            (target.url.as_str(), target.is_named, target.token),
+            (DEFAULT_SERVER, false, None)
+        );
         assert_eq!(
             chosen(&Connection::default(), &[]),
             expect("https://lab", "lab-1", "t-lab")
@@ -224,7 +229,11 @@ mod tests {
         };
         assert_eq!(chosen(&flags, &[]), home);
         let env = [("HYPHA_SERVER_URL", "https://lab"), ("HYPHA_TOKEN", "other")];
-        assert_eq!(chosen(&flags, &env), home, "a profile that is named stands before variables");
+        assert_eq!(
+            chosen(&flags, &env),
+            home,
+            "a profile that is named stands before variables"
+        );
         assert_eq!(chosen(&Connection::default(), &[("HYPHA_PROFILE", "home")]), home);
         let unknown = Connection::default().choose(&Env::of(&[("HYPHA_PROFILE", "x")]), &profiles());
         assert!(unknown.is_err());
@@ -238,7 +247,10 @@ mod tests {
         };
         assert_eq!(chosen(&flags, &[]), expect("https://evil", "", ""));
         let variable = [("HYPHA_SERVER_URL", "https://evil"), ("HYPHA_PROFILE", "lab")];
-        assert_eq!(chosen(&Connection::default(), &variable), expect("https://evil", "", ""));
+        assert_eq!(
+            chosen(&Connection::default(), &variable),
+            expect("https://evil", "", "")
+        );
         let same = Connection {
             server_url: some("https://lab/"),
             ..Connection::default()

@@ -80,7 +80,11 @@ pub(super) async fn run(args: Doctor, env: &Env) -> Result<()> {
         .collect();
     if args.json {
         let findings = |section: &Section| -> Vec<_> {
-            section.findings.iter().map(|finding| finding.json(&section.title, job)).collect()
+            section
+                .findings
+                .iter()
+                .map(|finding| finding.json(&section.title, job))
+                .collect()
         };
         output::json(&json!({
             "server_url": target.url,

@@ -16,13 +16,22 @@ pub(super) fn of(error: &anyhow::Error) -> Option<&'static str> {
                 &["token", "signature", "expired", "revoked", "audience", "issuer"],
             ) =>
         {
-            Some("`hypha login` gets a new token; a program takes one that `hypha token` made, with --token or HYPHA_TOKEN")
+            Some(
+                "`hypha login` gets a new token; a program takes one that `hypha token` made, with --token or HYPHA_TOKEN",
+            )
         }
         Error::Refused(_) => Some("check --workspace and --token; `hypha workspaces` lists where you may go"),
         Error::Remote {
             kind: ErrorKind::PermissionError,
             ..
         } => Some("somebody who may do this can make you a token with `hypha token`; give it with --token"),
+        Error::Remote {
+            kind: ErrorKind::KeyError,
+            message,
+            ..
+        } if mentions(message, &["hypha-login"]) => Some(
+            "this server has no login page; `hypha login --token-stdin` takes a token that somebody has made for you",
+        ),
         Error::Remote {
             kind: ErrorKind::KeyError,
             message,
@@ -67,6 +76,12 @@ mod tests {
                 .unwrap()
                 .contains("--workspace")
         );
+        let no_login = Error::Remote {
+            kind: ErrorKind::KeyError,
+            message: "Service not found: public/*:hypha-login@*".into(),
+            trace: String::new(),
+        };
+        assert!(hint(no_login).unwrap().contains("--token-stdin"));
         assert!(of(&anyhow::anyhow!("else")).is_none());
     }
 }

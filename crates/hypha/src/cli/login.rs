@@ -83,7 +83,10 @@ pub(super) async fn run(args: Login, env: &Env) -> Result<()> {
         token: Some(token.clone()),
         profile: None,
     };
-    let client = target.open().await.context("the server does not take the token")?;
+    let client = target
+        .open()
+        .await
+        .context("the server does not take the token")?;
     let user = User::of(&client.info().user);
     let joined = client.workspace().to_owned();
     client.disconnect().await;
@@ -102,7 +105,10 @@ pub(super) async fn run(args: Login, env: &Env) -> Result<()> {
     })
     .context("the profile cannot be stored")?;
     let joined = output::harmless(&joined);
-    output::line(&format!("Logged in to {url} as {}, in workspace {joined}.", user.name()))?;
+    output::line(&format!(
+        "Logged in to {url} as {}, in workspace {joined}.",
+        user.name()
+    ))?;
     if let Some(end) = user.expires_at {
         output::line(&format!("The token is valid until {}.", time_text(end)))?;
     }
@@ -148,7 +154,11 @@ fn given_token() -> Result<String> {
         terminal.read_secure_line()?
     } else {
         let mut text = String::new();
-        stdin().lock().take(MAX_TOKEN).read_to_string(&mut text).context("standard input")?;
+        stdin()
+            .lock()
+            .take(MAX_TOKEN)
+            .read_to_string(&mut text)
+            .context("standard input")?;
         text
     };
     let token = text.trim();
@@ -161,21 +171,41 @@ fn given_token() -> Result<String> {
 /// The profile to make or renew, and its server.
 fn place(args: &Login, env: &Env, profiles: &Profiles) -> Result<(String, String)> {
     let variable = env.get("HYPHA_SERVER_URL");
-    let url_of = |name: &str| profiles.profiles.get(name).map(|profile| profile.server_url.as_str());
+    let url_of = |name: &str| {
+        profiles
+            .profiles
+            .get(name)
+            .map(|profile| profile.server_url.as_str())
+    };
     let named = args.profile.as_deref();
     let (name, url) = match named.or(env.get("HYPHA_PROFILE")) {
         Some(name) => {
-            let url = if named.is_some() { url_of(name).or(variable) } else { variable.or(url_of(name)) };
-            (name.to_owned(), args.url.as_deref().or(url).unwrap_or(DEFAULT_SERVER))
+            let url = if named.is_some() {
+                url_of(name).or(variable)
+            } else {
+                variable.or(url_of(name))
+            };
+            (
+                name.to_owned(),
+                args.url.as_deref().or(url).unwrap_or(DEFAULT_SERVER),
+            )
         }
         None => {
             let current = profiles.current.as_deref().and_then(url_of);
-            let url = args.url.as_deref().or(variable).or(current).unwrap_or(DEFAULT_SERVER);
+            let url = args
+                .url
+                .as_deref()
+                .or(variable)
+                .or(current)
+                .unwrap_or(DEFAULT_SERVER);
             (name_for(url, profiles), url)
         }
     };
     check_name(&name)?;
-    if !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
+    if !["http://", "https://"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
+    {
         bail!("the server {url:?}: expected a URL such as https://hypha.example.org");
     }
     Ok((name, url.trim_end_matches('/').to_owned()))
@@ -187,16 +217,29 @@ fn name_for(url: &str, profiles: &Profiles) -> String {
         let profile = profiles.profiles.get(*name);
         profile.is_some_and(|profile| is_same_server(&profile.server_url, url))
     };
-    let known = profiles.current.iter().chain(profiles.profiles.keys()).find(is_of);
+    let known = profiles
+        .current
+        .iter()
+        .chain(profiles.profiles.keys())
+        .find(is_of);
     if let Some(name) = known {
         return name.clone();
     }
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '.' {
+            c
+        } else {
+            '-'
+        }
+    };
     let name: String = rest.trim_end_matches('/').chars().map(plain).take(48).collect();
     let numbered = (2..).map(|number| format!("{name}-{number}"));
     let is_free = |name: &String| !profiles.profiles.contains_key(name);
-    std::iter::once(name.clone()).chain(numbered).find(is_free).unwrap_or(name)
+    std::iter::once(name.clone())
+        .chain(numbered)
+        .find(is_free)
+        .unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -243,7 +286,10 @@ mod tests {
         assert_eq!(placed(&["https://one"], &[]), is("a", "https://one"));
         assert_eq!(placed(&["http://h:80/x/"], &[]), is("h-80-x", "http://h:80/x"));
         assert_eq!(placed(&["--profile", "a"], &[]), is("a", "https://one"));
-        assert_eq!(placed(&["--profile", "new", "https://x"], &[]), is("new", "https://x"));
+        assert_eq!(
+            placed(&["--profile", "new", "https://x"], &[]),
+            is("new", "https://x")
+        );
         assert_eq!(placed(&["--profile", "new"], &[]), is("new", DEFAULT_SERVER));
     }
 
@@ -251,7 +297,10 @@ mod tests {
     fn variables() {
         let url = ("HYPHA_SERVER_URL", "https://one");
         assert_eq!(placed(&[], &[url]), is("a", "https://one"));
-        assert_eq!(placed(&[], &[url, ("HYPHA_PROFILE", "b")]), is("b", "https://one"));
+        assert_eq!(
+            placed(&[], &[url, ("HYPHA_PROFILE", "b")]),
+            is("b", "https://one")
+        );
         assert_eq!(placed(&["--profile", "b"], &[url]), is("b", "https://two"));
     }
 

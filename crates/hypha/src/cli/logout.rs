@@ -63,7 +63,8 @@ pub(super) async fn run(args: Logout, env: &Env) -> Result<()> {
             output::harmless(&page)
         )),
         Ok(Err(error)) => {
-            eprintln!("note: {url} does not say how to end a session in the browser: {error}");
+            let reason = output::harmless(&error.to_string());
+            eprintln!("note: {url} does not say how to end a session in the browser: {reason}");
             Ok(())
         }
         Err(_) => {

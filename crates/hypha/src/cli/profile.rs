@@ -94,7 +94,10 @@ fn list(file: &ProfileFile, as_json: bool) -> Result<()> {
     let is_current = |name: &String| profiles.current.as_ref() == Some(name);
     if as_json {
         let all = profiles.profiles.iter();
-        return output::json(&all.map(|(name, profile)| record(name, profile, is_current(name))).collect());
+        return output::json(
+            &all.map(|(name, profile)| record(name, profile, is_current(name)))
+                .collect(),
+        );
     }
     let rows = profiles.profiles.iter().map(|(name, profile)| {
         let mark = if is_current(name) { "*" } else { "" };
@@ -124,7 +127,9 @@ fn show(file: &ProfileFile, name: Option<&str>, token: bool, as_json: bool, env:
     let profile = profiles.get(name)?;
     if token {
         let token = profile.token.as_deref();
-        return output::line(token.with_context(|| format!("the profile {name} has no token; `hypha login`"))?);
+        return output::line(
+            token.with_context(|| format!("the profile {name} has no token; `hypha login`"))?,
+        );
     }
     let is_current = profiles.current.as_deref() == Some(name);
     if as_json {
@@ -132,7 +137,9 @@ fn show(file: &ProfileFile, name: Option<&str>, token: bool, as_json: bool, env:
     }
     let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
     let in_use = if is_current { " (in use)" } else { "" };
-    let path = file.path().map_or_else(String::new, |path: &Path| path.display().to_string());
+    let path = file
+        .path()
+        .map_or_else(String::new, |path: &Path| path.display().to_string());
     output::line(&output::harmless(&format!(
         "{name}{in_use}\n  server     {}\n  workspace  {}\n  user       {}\n  token      {}\n  file       {path}",
         profile.server_url,

@@ -25,8 +25,14 @@ impl User {
         Self {
             id: text("id").unwrap_or_default(),
             email: text("email"),
-            is_anonymous: record.get("is_anonymous").and_then(Json::as_bool).unwrap_or(false),
-            expires_at: record.get("expires_at").and_then(Json::as_f64).map(|seconds| seconds as i64),
+            is_anonymous: record
+                .get("is_anonymous")
+                .and_then(Json::as_bool)
+                .unwrap_or(false),
+            expires_at: record
+                .get("expires_at")
+                .and_then(Json::as_f64)
+                .map(|seconds| seconds as i64),
         }
     }
 

@@ -6,6 +6,7 @@
 )]
 
 mod hub;
+mod login;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

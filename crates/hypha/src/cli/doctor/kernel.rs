@@ -32,7 +32,11 @@ fn open_files() -> Vec<Finding> {
     vec![if hard >= FEW_FILES {
         Finding::ok("open files", text)
     } else {
-        Finding::problem("open files", text, "raise the hard limit: `ulimit -Hn`, or LimitNOFILE= of systemd")
+        Finding::problem(
+            "open files",
+            text,
+            "raise the hard limit: `ulimit -Hn`, or LimitNOFILE= of systemd",
+        )
     }]
 }
 
@@ -50,7 +54,11 @@ async fn namespaces() -> Finding {
         .stdin(std::process::Stdio::null())
         .output()
         .await;
-    let setting = |path: &str| std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    let setting = |path: &str| {
+        std::fs::read_to_string(path)
+            .ok()
+            .map(|text| text.trim().to_owned())
+    };
     let is = |path: &str, value: &str| setting(path).is_some_and(|found| found == value);
     let advice = if is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") {
         "AppArmor forbids them: sysctl kernel.apparmor_restrict_unprivileged_userns=0"
@@ -64,9 +72,11 @@ async fn namespaces() -> Finding {
     match tried {
         Ok(output) if output.status.success() => Finding::ok(name, "can be made"),
         Ok(_) => Finding::missing(name, "cannot be made", advice),
-        Err(_) if setting("/proc/sys/user/max_user_namespaces").is_none() => {
-            Finding::missing(name, "the kernel has none", "programs of others are less isolated")
-        }
+        Err(_) if setting("/proc/sys/user/max_user_namespaces").is_none() => Finding::missing(
+            name,
+            "the kernel has none",
+            "programs of others are less isolated",
+        ),
         Err(_) => Finding::missing(name, "not tried", "install util-linux, for the command unshare"),
     }
 }

@@ -15,8 +15,10 @@ use crate::config::env::Env;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest version that is shown, in characters.
 const MAX_VERSION: usize = 100;
-/// What Python is asked to do: its version, then that of the client, if that can be imported.
-const PYTHON: &str = "import platform; print(platform.python_version(), flush=True); \
+/// What Python is asked to do: its version, then that of the client, if that can be imported. Nothing of the current
+/// folder, which Python would look at first, is imported.
+const PYTHON: &str = "import sys; sys.path = [folder for folder in sys.path if folder]; \
+                      import platform; print(platform.python_version(), flush=True); \
                       import hypha_rpc, importlib.metadata as m; print(m.version('hypha-rpc'))";
 
 /// A program, by any of its names.
@@ -36,7 +38,12 @@ const PROGRAMS: [Program; 4] = [
     },
     Program {
         name: "chromium",
-        commands: &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"],
+        commands: &[
+            "chromium",
+            "chromium-browser",
+            "google-chrome",
+            "google-chrome-stable",
+        ],
         args: &["--version"],
         advice: "for apps in a browser: install Chromium or Chrome (Debian: apt install chromium)",
     },
@@ -69,7 +76,10 @@ async fn look_at(program: &Program) -> Finding {
         match first_line(command, program.args).await {
             Run::Done(version) => return Finding::ok(program.name, version),
             Run::Failed(text) => {
-                let advice = format!("`{command} {}` does not work; install it again", program.args.join(" "));
+                let advice = format!(
+                    "`{command} {}` does not work; install it again",
+                    program.args.join(" ")
+                );
                 return Finding::problem(program.name, text, advice);
             }
             Run::NotFound => {}
@@ -81,30 +91,47 @@ async fn look_at(program: &Program) -> Finding {
 /// Python, and in it the client.
 async fn python(env: &Env) -> Vec<Finding> {
     let command = env.get("HYPHA_PYTHON").unwrap_or("python3");
-    // Nothing of the current folder is imported.
-    let made = Command::new(command).args(["-c", PYTHON]).env("PYTHONSAFEPATH", "1").quietly().await;
+    let made = Command::new(command).args(["-c", PYTHON]).quietly().await;
     let output = match made {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let advice = "for services and startup functions in Python: install Python 3.11 or later, or set HYPHA_PYTHON";
             return vec![Finding::missing("python", format!("{command} not found"), advice)];
         }
-        Err(error) => return vec![Finding::problem("python", format!("{command}: {error}"), "set HYPHA_PYTHON to a working one")],
+        Err(error) => {
+            return vec![Finding::problem(
+                "python",
+                format!("{command}: {error}"),
+                "set HYPHA_PYTHON to a working one",
+            )];
+        }
         Ok(output) => output,
     };
     let text = String::from_utf8_lossy(&output.stdout);
     let mut lines = text.lines();
     let Some(version) = lines.next() else {
         let advice = "set HYPHA_PYTHON to a working one";
-        return vec![Finding::problem("python", format!("{command} does not work"), advice)];
+        return vec![Finding::problem(
+            "python",
+            format!("{command} does not work"),
+            advice,
+        )];
     };
     let client = match lines.next().filter(|_| output.status.success()) {
         Some(version) => Finding::ok("python client", format!("hypha-rpc {}", shortened(version))),
         None => {
-            let advice = format!("for services and startup functions in Python: {command} -m pip install hypha-rpc");
-            Finding::missing("python client", format!("{command} cannot import hypha_rpc"), advice)
+            let advice =
+                format!("for services and startup functions in Python: {command} -m pip install hypha-rpc");
+            Finding::missing(
+                "python client",
+                format!("{command} cannot import hypha_rpc"),
+                advice,
+            )
         }
     };
-    vec![Finding::ok("python", format!("{command} {}", shortened(version))), client]
+    vec![
+        Finding::ok("python", format!("{command} {}", shortened(version))),
+        client,
+    ]
 }
 
 /// A program that makes conda environments, or a folder of one.

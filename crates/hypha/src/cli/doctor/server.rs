@@ -26,7 +26,9 @@ pub(super) async fn look(target: &Target) -> Vec<Finding> {
         Ok(http) => http,
         Err(error) => {
             let advice = "this is a fault of the program; please report it";
-            return vec![Finding::problem("reachable", format!("TLS: {error:#}"), advice).that_stops(Job::Connect)];
+            return vec![
+                Finding::problem("reachable", format!("TLS: {error:#}"), advice).that_stops(Job::Connect),
+            ];
         }
     };
     let started = Instant::now();
@@ -65,7 +67,10 @@ fn readiness(answer: &Answer, took: Duration) -> Finding {
     let is_hypha = serde_json::from_slice::<Json>(&answer.body)
         .is_ok_and(|body| body.get("status").is_some_and(Json::is_string));
     match answer.status {
-        200 if is_hypha => Finding::ok(name, format!("it is ready, and answers in {}", milliseconds(took))),
+        200 if is_hypha => Finding::ok(
+            name,
+            format!("it is ready, and answers in {}", milliseconds(took)),
+        ),
         503 if is_hypha => {
             let advice = "it starts or stops, or cannot use its storage; its log says more";
             Finding::problem(name, "it is there, but not ready", advice).that_stops(Job::Connect)
@@ -121,7 +126,8 @@ async fn websocket(target: &Target) -> (Vec<Finding>, Option<Client>) {
             } else {
                 "`hypha login` logs in; check --workspace"
             };
-            let refused = Finding::problem("token", format!("refused: {reason}"), advice).that_stops(Job::Connect);
+            let refused =
+                Finding::problem("token", format!("refused: {reason}"), advice).that_stops(Job::Connect);
             let nobody = Target {
                 token: None,
                 workspace: None,
@@ -155,7 +161,10 @@ fn identity(client: &Client, target: &Target) -> Finding {
         Some(end) => format!(", until {}", time_text(end)),
         None => String::new(),
     };
-    Finding::ok("token", format!("{from}you are {}{until}, in workspace {workspace}", user.name()))
+    Finding::ok(
+        "token",
+        format!("{from}you are {}{until}, in workspace {workspace}", user.name()),
+    )
 }
 
 /// The transport for networks that let no WebSocket through.
@@ -167,9 +176,11 @@ async fn stream(http: &Http, url: &str, target: &Target) -> Finding {
         Ok(answer) if answer.status == 200 && is_connection_info(&answer.body) => {
             Finding::ok(name, "a stream opens and delivers")
         }
-        Ok(answer) if answer.status == 404 => {
-            Finding::missing(name, "the server has none", "fine as long as WebSocket connections work")
-        }
+        Ok(answer) if answer.status == 404 => Finding::missing(
+            name,
+            "the server has none",
+            "fine as long as WebSocket connections work",
+        ),
         Ok(answer) if answer.status == 200 => {
             let advice = "a proxy in between must not buffer answers of /rpc";
             Finding::problem(name, "a stream opens and delivers something else", advice)
@@ -224,8 +235,17 @@ mod tests {
     fn answers_of_health() {
         let state = |status, body| readiness(&answer(status, body, None), Duration::ZERO);
         assert_eq!(state(200, r#"{"status": "OK"}"#).state, State::Ok);
-        for bad in [state(503, r#"{"status": "DOWN"}"#), state(200, "<html>"), state(404, "")] {
-            assert_eq!((bad.state, bad.stops), (State::Problem, Some(Job::Connect)), "{}", bad.text);
+        for bad in [
+            state(503, r#"{"status": "DOWN"}"#),
+            state(200, "<html>"),
+            state(404, ""),
+        ] {
+            assert_eq!(
+                (bad.state, bad.stops),
+                (State::Problem, Some(Job::Connect)),
+                "{}",
+                bad.text
+            );
         }
     }
 

@@ -33,7 +33,10 @@ pub(super) async fn look(env: &Env) -> Vec<Finding> {
             let path = uri.split_once(":///").map_or(uri, |(_, path)| path);
             findings.extend(folder(Path::new(path).parent().unwrap_or(Path::new("."))));
         }
-        None => match env.get("HYPHA_DATA_DIR").map_or_else(default_folder, |path| Ok(PathBuf::from(path))) {
+        None => match env
+            .get("HYPHA_DATA_DIR")
+            .map_or_else(default_folder, |path| Ok(PathBuf::from(path)))
+        {
             Ok(path) => findings.extend(folder(&path)),
             Err(error) => {
                 let finding = Finding::problem("data folder", "none", format!("{error:#}"));
@@ -127,7 +130,9 @@ async fn ask(host: &str, port: u16, hello: &[u8]) -> Result<Option<u8>> {
 /// Host and port of a URI. Errors do not repeat it: it may hold a password.
 fn place(uri: &str, port: u16) -> Result<(String, u16)> {
     let uri: Uri = uri.parse().ok().context("the URI is malformed")?;
-    let Some(host) = uri.host() else { bail!("the URI has no host") };
+    let Some(host) = uri.host() else {
+        bail!("the URI has no host")
+    };
     let host = host.trim_start_matches('[').trim_end_matches(']');
     Ok((host.to_owned(), uri.port_u16().unwrap_or(port)))
 }
@@ -136,18 +141,25 @@ fn profiles(env: &Env) -> Finding {
     let name = "profiles";
     let file = ProfileFile::of(env);
     let advice = "correct or remove the file; `hypha login` makes a new one";
-    let shown = file.path().map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
+    let shown = file
+        .path()
+        .map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
     match file.read() {
-        Ok(found) if found.profiles.is_empty() => {
-            Finding::missing(name, "none", "`hypha login URL` makes one, if you use a server of others")
-        }
+        Ok(found) if found.profiles.is_empty() => Finding::missing(
+            name,
+            "none",
+            "`hypha login URL` makes one, if you use a server of others",
+        ),
         Ok(_) if is_open(file.path()) => {
             let advice = format!("other users can read your tokens: chmod 600 {shown}");
             Finding::problem(name, format!("{shown} is not private"), advice)
         }
         Ok(found) => {
             let current = found.current.unwrap_or_else(|| "none".to_owned());
-            Finding::ok(name, format!("{} in {shown}; in use: {current}", found.profiles.len()))
+            Finding::ok(
+                name,
+                format!("{} in {shown}; in use: {current}", found.profiles.len()),
+            )
         }
         Err(error) => Finding::problem(name, format!("{error:#}"), advice),
     }
@@ -177,7 +189,10 @@ mod tests {
         let found = |uri| place(uri, 6379).unwrap();
         assert_eq!(found("redis://:hunter2@host:6380/0"), ("host".to_owned(), 6380));
         assert_eq!(found("rediss://[::1]/0"), ("::1".to_owned(), 6379));
-        assert_eq!(found("postgresql+asyncpg://ada:x@db/hypha"), ("db".to_owned(), 6379));
+        assert_eq!(
+            found("postgresql+asyncpg://ada:x@db/hypha"),
+            ("db".to_owned(), 6379)
+        );
         let error = format!("{:#}", place("redis://a:hunter2 @h", 1).unwrap_err());
         assert!(!error.contains("hunter2"), "{error}");
     }
