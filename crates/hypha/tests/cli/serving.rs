@@ -100,7 +100,7 @@ fn commands_of_clients() {
         "{missing}"
     );
     let bad = run(&["workspaces", "--token", "garbage"]).failed(1);
-    assert!(bad.contains("hint: give a token"), "{bad}");
+    assert!(bad.contains("hint: `hypha login`"), "{bad}");
     assert_eq!(server.stop().0, Some(0));
 }
 
