@@ -232,7 +232,7 @@ async def test_a_body_that_is_too_large(web, provider):
     headers = {"Content-Type": "application/json"}
     for content in (pieces(), b" " * (33 << 20)):
         answer = await web().post(f"{provider.calc}/echo", content=content, headers=headers)
-        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+        assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
 
 
 async def test_streams_as_events(web, provider):

@@ -31,12 +31,12 @@ use crate::registry::ServiceRecord;
 use crate::router::not_connected;
 use crate::workspace::Peer;
 
-/// What clients can make a hosted peer hold. Its functions take small arguments.
-fn limits() -> PeerLimits {
+/// What clients can make a hosted peer hold. Its functions take small arguments; visitors get results of any kind.
+fn limits(is_for_visitors: bool) -> PeerLimits {
     PeerLimits {
         running_calls: 65_536,
         transfers: ReassemblyLimits {
-            sender_bytes: 16 << 20,
+            sender_bytes: if is_for_visitors { 128 << 20 } else { 16 << 20 },
             sender_transfers: 32,
             total_bytes: 512 << 20,
             idle: Duration::from_secs(300),
@@ -79,7 +79,7 @@ impl Hosted {
         let config = PeerConfig {
             server_base_url: hub.options().public_base_url.clone(),
             manager: Some(format!("*/{}", hub.options().manager_id())),
-            limits: limits(),
+            limits: limits(client.as_str() == hub.options().visitors_id()),
             ..PeerConfig::new(workspace.as_str(), client.as_str())
         };
         let hosted = Arc::new(Self {
