@@ -303,7 +303,7 @@ async def test_a_server_that_is_none(shell):
         assert "expected a URL" in done.err
     done = await shell("login", "http://127.0.0.1:1", "--token-stdin", stdin="x")
     assert done.code == 1
-    assert "127.0.0.1:1" in done.err and "panicked" not in done.err
+    assert "127.0.0.1:1" in done.err and "take the token" not in done.err and "panicked" not in done.err
 
 
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish", "elvish", "powershell"])

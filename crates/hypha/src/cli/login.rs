@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use console::Term;
-use hypha_rpc::LoginPrompt;
+use hypha_rpc::{Error, LoginPrompt};
 use indicatif::ProgressBar;
 
 use super::connection::{DEFAULT_SERVER, Target, is_same_server};
@@ -67,6 +67,7 @@ pub(super) async fn run(args: Login, env: &Env) -> Result<()> {
     let workspace = args
         .workspace
         .as_deref()
+        .filter(|workspace| !workspace.trim().is_empty())
         .or(env.get("HYPHA_WORKSPACE"))
         .map(str::to_owned)
         .or_else(|| earlier.and_then(|profile| profile.workspace.clone()));
@@ -83,10 +84,10 @@ pub(super) async fn run(args: Login, env: &Env) -> Result<()> {
         token: Some(token.clone()),
         profile: None,
     };
-    let client = target
-        .open()
-        .await
-        .context("the server does not take the token")?;
+    let client = target.options().await.map_err(|error| match error {
+        Error::Refused(_) => anyhow::Error::from(error).context("the server does not take the token"),
+        other => other.into(),
+    })?;
     let user = User::of(&client.info().user);
     let joined = client.workspace().to_owned();
     client.disconnect().await;
