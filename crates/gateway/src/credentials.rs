@@ -33,7 +33,8 @@ pub(crate) async fn identify(hub: &Hub, request: &Parts) -> Result<Identity, Fai
     let remote = remote(request);
     let presented = match hub.authenticator().reads_requests() {
         true => {
-            let token = hub.authenticator().credential_of(&head(request)).await;
+            let found = hub.authenticator().credential_of(&head(request)).await;
+            let token = found.map_err(hypha_hub::IdentityError::from)?;
             token.map(|token| Presented {
                 token,
                 by_cookie: false,

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use hypha_hub::IdentityError;
+use hypha_hub::auth::ErrorKind as Kind;
 use hypha_rpc::{Error, ErrorKind, RemoteFailure};
 use serde_json::json;
 
@@ -136,6 +137,9 @@ impl From<Error> for Failure {
 impl From<IdentityError> for Failure {
     fn from(error: IdentityError) -> Self {
         let (status, code) = match &error {
+            IdentityError::Credential(error) if error.kind() == Kind::Unavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+            }
             IdentityError::Credential(_) => (StatusCode::UNAUTHORIZED, "invalid_credential"),
             IdentityError::Blocked(_) => (StatusCode::FORBIDDEN, "blocked"),
         };

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::auth::authenticator::bare_token;
 use crate::auth::handshake::{self, Admission, HandshakeRequest};
 use crate::auth::revoked::{TokenHash, token_hash};
-use crate::auth::{Permission, UserInfo, effective};
+use crate::auth::{AuthError, ErrorKind, Permission, UserInfo, effective};
 use crate::connection::{Connection, Parts};
 use crate::hub::{Hub, unix_now};
 use crate::options::Options;
@@ -51,6 +51,15 @@ impl Refusal {
             text: text.into(),
             explain: false,
         }
+    }
+}
+
+impl From<AuthError> for Refusal {
+    fn from(error: AuthError) -> Self {
+        if error.kind() == ErrorKind::Unavailable {
+            return Self::quiet(1013, error.to_string());
+        }
+        handshake::Refusal::from(error).into()
     }
 }
 
@@ -101,12 +110,10 @@ impl Hub {
         let given = request.credential();
         let credential = given.and_then(|token| bare_token(token).ok()).map(token_hash);
         let user = match given {
-            Some(token) => {
-                let user = self.authenticator().authenticate(token, now).await;
-                Some(user.map_err(handshake::Refusal::from)?)
-            }
+            Some(token) => Some(self.authenticate(&request, token, now).await?),
             None => None,
         };
+        self.unless_held_back(user.as_ref())?;
         let admission = handshake::admit(&request, user, now, &mut rand::rng())?;
         if let Some(text) = self.blocked(&admission.user, remote, now) {
             return Err(Refusal::new(1008, text));
@@ -241,7 +248,10 @@ impl Hub {
         let token = self
             .reconnection_token(connection)
             .await
-            .map_err(handshake::Refusal::setup)?;
+            .map_err(|error| match error.kind() {
+                ErrorKind::Unavailable => Refusal::from(error),
+                _ => handshake::Refusal::setup(error).into(),
+            })?;
         let mut info = json!({
             "type": "connection_info",
             "hypha_version": COMPATIBLE_VERSION,
@@ -261,12 +271,13 @@ impl Hub {
     }
 
     /// A token with which this client can come back: its scope, bound to its id and workspace.
-    async fn reconnection_token(&self, connection: &Connection) -> Result<String, String> {
+    async fn reconnection_token(&self, connection: &Connection) -> Result<String, AuthError> {
         let life = self.options().reconnection_token_life_time.max(1.0) as u64;
-        self.authenticator()
-            .issue(&connection.user, life, unix_now())
-            .await
-            .map_err(|error| error.to_string())
+        let now = unix_now();
+        if self.is_own(connection.address()) {
+            return self.authenticator().issuer().issue(&connection.user, life, now);
+        }
+        self.authenticator().issue(&connection.user, life, now).await
     }
 
     /// Handles a JSON control frame of a client. What is not understood is ignored.

@@ -1,6 +1,6 @@
 //! The hub itself: what all connections share, and how it starts and stops.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -55,6 +55,10 @@ struct Shared {
     generations: AtomicU64,
     metrics: Metrics,
     draining: AtomicBool,
+    /// Whether only the server's own programs are let in yet.
+    held_back: AtomicBool,
+    /// The addresses of clients that the server runs itself.
+    own: Mutex<HashSet<Box<str>>>,
     started: Instant,
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -134,6 +138,8 @@ impl Hub {
             generations: AtomicU64::new(1),
             metrics: Metrics::new(),
             draining: AtomicBool::new(false),
+            held_back: AtomicBool::new(false),
+            own: Mutex::default(),
             started: Instant::now(),
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
@@ -203,6 +209,14 @@ impl Hub {
         self.0.draining.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn held_back(&self) -> &AtomicBool {
+        &self.0.held_back
+    }
+
+    pub(crate) fn own(&self) -> &Mutex<HashSet<Box<str>>> {
+        &self.0.own
+    }
+
     pub(crate) fn next_generation(&self) -> u64 {
         self.0.generations.fetch_add(1, Ordering::Relaxed)
     }
@@ -241,6 +255,9 @@ impl Hub {
     pub async fn check(&self) -> Result<(), String> {
         if self.is_draining() {
             return Err("Server is shutting down".into());
+        }
+        if self.is_held_back() {
+            return Err("Server is starting: start-up functions are running".into());
         }
         match self.store().setting("server_id").await {
             Ok(_) => Ok(()),

@@ -15,7 +15,7 @@
 //! | `workspace`, `registry` | workspaces in memory, their clients and services |
 //! | `visitor` | callers that are no clients: HTTP requests |
 //! | `hosted`, `manager`, `queue`, `admin` | the hub's own services |
-//! | [`auth`], [`ids`], `blocklist` | who may do what |
+//! | [`auth`], [`ids`], `blocklist`, `own` | who may do what |
 
 mod admin;
 mod admission;
@@ -35,6 +35,7 @@ mod manager;
 mod metrics;
 mod options;
 pub mod outbox;
+mod own;
 mod pending;
 mod queue;
 mod registry;
@@ -50,4 +51,5 @@ pub use error::Error;
 pub use hub::{Hub, Parts, Usage};
 pub use metrics::Metrics;
 pub use options::{Limits, Options};
+pub use own::OwnClient;
 pub use visitor::{Identity, IdentityError, Target, Visitor};

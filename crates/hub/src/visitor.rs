@@ -40,7 +40,7 @@ impl Identity {
 /// Why a request is not listened to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    /// There is a credential, and it is not valid (401).
+    /// There is a credential, and it is not valid (401), or cannot be checked now (503): see its kind.
     #[error("{0}")]
     Credential(#[from] AuthError),
     /// The user or the address is on the block list (403).
@@ -138,6 +138,9 @@ impl Hub {
         remote: IpAddr,
     ) -> Result<Identity, IdentityError> {
         let now = unix_now();
+        if self.is_held_back() {
+            return Err(AuthError::Unavailable("the server is starting".into()).into());
+        }
         let user = match credential {
             Some(credential) => self.authenticator().authenticate(credential, now).await?,
             None => UserInfo::anonymous_http(),

@@ -6,8 +6,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::env::Env;
 
-/// The level when nobody says which.
-const DEFAULT: &str = "warn";
+/// The level when nobody says which. What start-up functions print is what their users want to see.
+const DEFAULT: &str = "warn,hypha_startup::output=info";
 
 /// Starts to log. To be called once.
 pub(crate) fn start(env: &Env) {
@@ -29,7 +29,7 @@ pub(crate) fn start(env: &Env) {
 fn level(text: &str) -> &str {
     match text.trim().to_ascii_uppercase().as_str() {
         "CRITICAL" | "FATAL" | "ERROR" => "error",
-        "WARNING" | "WARN" => "warn",
+        "WARNING" | "WARN" => DEFAULT,
         "INFO" => "info",
         "DEBUG" => "debug",
         "NOTSET" | "TRACE" => "trace",
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn names_of_levels() {
         for (text, expected) in [
-            ("WARNING", "warn"),
+            ("WARNING", DEFAULT),
             ("Critical", "error"),
             ("debug", "debug"),
             ("a=info", "a=info"),

@@ -12,6 +12,7 @@ use hypha_hub::auth::{Authenticator, RevokedTokens, TokenOptions};
 use hypha_hub::cluster::SingleProcess;
 use hypha_hub::durable::DurableStore;
 use hypha_hub::{Hub, Options, Parts, ids};
+use hypha_startup::Startup;
 use hypha_store::{Location, Store};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,7 @@ const SERVER_ID_KEY: &str = "server_id";
 /// A running server.
 pub(crate) struct Server {
     hub: Hub,
+    startup: Startup,
     store: Store,
     url: String,
     stop_accepting: CancellationToken,
@@ -38,7 +40,7 @@ impl Server {
     /// Starts a server. When this returns, clients can connect.
     ///
     /// # Errors
-    /// The address is taken, or the data cannot be used; the error says what to do.
+    /// The address is taken, the data cannot be used, or a start-up function failed; the error says what to do.
     pub(crate) async fn start(settings: Settings) -> Result<Self> {
         for (name, value) in settings.shown() {
             tracing::info!("{name} = {value}");
@@ -78,10 +80,15 @@ impl Server {
             cluster: Arc::new(SingleProcess::default()),
         })
         .await?;
+        // Start-up functions are clients; others wait until they have run.
+        hub.hold_back();
         let stop_accepting = CancellationToken::new();
         let accepting = tokio::spawn(gateway.run(hub.clone(), Some(metrics), stop_accepting.clone()));
+        let startup = Startup::run(&hub, settings.startup).await?;
+        hub.open_doors();
         Ok(Self {
             hub,
+            startup,
             store,
             url,
             stop_accepting,
@@ -108,6 +115,7 @@ impl Server {
             tracing::warn!(%error, "the listener did not end properly");
         }
         self.hub.drain().await;
+        self.startup.stop().await;
         self.store.close().await;
     }
 }

@@ -152,15 +152,18 @@ impl Authenticator {
     }
 
     /// The credential that a provider finds in an HTTP request; `None` leaves it to the usual places.
-    pub async fn credential_of(&self, request: &RequestHead) -> Option<String> {
+    ///
+    /// # Errors
+    /// A provider that has to be asked cannot say.
+    pub async fn credential_of(&self, request: &RequestHead) -> Result<Option<String>, AuthError> {
         for provider in self.providers() {
             if provider.reads_requests()
-                && let Some(token) = provider.get_token(request).await
+                && let Some(token) = provider.get_token(request).await?
             {
-                return Some(token);
+                return Ok(Some(token));
             }
         }
-        None
+        Ok(None)
     }
 }
 

@@ -16,6 +16,8 @@ pub enum ErrorKind {
     Value,
     /// The hub could not do its part; nothing the caller can change.
     Internal,
+    /// Whoever has to decide is not there at the moment. Trying again later may help.
+    Unavailable,
 }
 
 impl ErrorKind {
@@ -25,7 +27,7 @@ impl ErrorKind {
             Self::Authentication => "AuthenticationError",
             Self::Permission => "PermissionError",
             Self::Value => "ValueError",
-            Self::Internal => "RuntimeError",
+            Self::Internal | Self::Unavailable => "RuntimeError",
         }
     }
 
@@ -36,6 +38,7 @@ impl ErrorKind {
             Self::Permission => 403,
             Self::Value => 400,
             Self::Internal => 500,
+            Self::Unavailable => 503,
         }
     }
 }
@@ -166,6 +169,12 @@ pub enum AuthError {
     /// The token could not be signed.
     #[error("Cannot sign the token: {0}")]
     Sign(String),
+    /// An identity provider does not accept the token; what it says.
+    #[error("{0}")]
+    Provider(String),
+    /// An identity provider that has to be asked does not answer.
+    #[error("Credentials cannot be checked at the moment: {0}")]
+    Unavailable(String),
 }
 
 impl AuthError {
@@ -184,7 +193,8 @@ impl AuthError {
             | Self::Audience
             | Self::Issuer
             | Self::Claim { .. }
-            | Self::Revoked => ErrorKind::Authentication,
+            | Self::Revoked
+            | Self::Provider(_) => ErrorKind::Authentication,
             Self::Workspace(_)
             | Self::NoPermission(_)
             | Self::NotAdmin
@@ -200,6 +210,7 @@ impl AuthError {
             | Self::RootTokenShort
             | Self::RootTokenSimple(_) => ErrorKind::Value,
             Self::Sign(_) => ErrorKind::Internal,
+            Self::Unavailable(_) => ErrorKind::Unavailable,
         }
     }
 

@@ -47,8 +47,11 @@ pub trait IdentityProvider: Send + Sync + 'static {
     }
 
     /// The credential of an HTTP request.
-    fn get_token<'a>(&'a self, request: &'a RequestHead) -> BoxFuture<'a, Option<String>> {
+    ///
+    /// # Errors
+    /// Nobody can say. The request is not served then: taking it for one without credential would be wrong.
+    fn get_token<'a>(&'a self, request: &'a RequestHead) -> BoxFuture<'a, Result<Option<String>, AuthError>> {
         let _ = request;
-        Box::pin(async { None })
+        Box::pin(async { Ok(None) })
     }
 }

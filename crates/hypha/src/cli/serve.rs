@@ -26,9 +26,16 @@ pub(super) async fn run(flags: Flags, env: &Env, notes: Vec<String>) -> Result<(
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let signals = Signals::new()?;
+    let mut signals = Signals::new()?;
     let text = ready::Ready::new(&settings);
-    let server = Server::start(settings).await?;
+    let server = tokio::select! {
+        server = Server::start(settings) => server?,
+        // A start-up function may take as long as it likes, but not longer than somebody waits for it.
+        () = signals.next() => {
+            eprintln!("Stopped before the server was ready.");
+            process::exit(INTERRUPTED);
+        }
+    };
     text.print(&server);
     until_stopped(server, signals).await;
     Ok(())

@@ -43,6 +43,10 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "TEXT", help_heading = "Network")]
     pub(crate) announcement: Option<String>,
 
+    /// What to run with the server: `module_or_file.py:function`, or `"exec:program arguments"`; several are run in order
+    #[arg(long, value_name = "FUNCTION", num_args = 0.., help_heading = "Start")]
+    pub(crate) startup_functions: Vec<String>,
+
     /// Secret that makes its bearer the administrator: at least 32 random characters
     #[arg(long, value_name = "TOKEN", help_heading = "Security")]
     pub(crate) root_token: Option<String>,

@@ -41,7 +41,6 @@ const fn inert(flag: &'static str, takes: Takes, why: Why) -> Inert {
 use Takes::{List, Nothing, Value};
 use Why::{NotNeeded, NotYet};
 
-const STARTUP: Why = NotYet("start-up functions");
 const STORAGE: Why = NotYet("object storage and artifacts");
 const APPS: Why = NotYet("server apps");
 const SEARCH: Why = NotYet("search for services by meaning");
@@ -49,7 +48,7 @@ const MINIO: Why = NotNeeded("no MinIO is started by this server");
 const SHELL: Why = NotNeeded("there is no Python shell; use the commands of `hypha`");
 
 /// All flags of the original that have no effect here.
-pub(crate) const FLAGS: [Inert; 41] = [
+pub(crate) const FLAGS: [Inert; 40] = [
     inert(
         "migrate-database",
         Value,
@@ -61,7 +60,6 @@ pub(crate) const FLAGS: [Inert; 41] = [
         NotYet("the terminal for administrators"),
     ),
     inert("enable-local-auth", Nothing, NotYet("local accounts")),
-    inert("startup-functions", List, STARTUP),
     inert("enable-s3", Nothing, STORAGE),
     inert("endpoint-url", Value, STORAGE),
     inert("endpoint-url-public", Value, STORAGE),

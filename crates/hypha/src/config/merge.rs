@@ -133,8 +133,9 @@ fn as_args(arg: &Arg, long: &str, value: &str) -> Vec<OsString> {
     match arg.get_action() {
         ArgAction::SetTrue if is_true(value) => vec![flag.into()],
         ArgAction::SetTrue => Vec::new(),
-        ArgAction::Append => value
-            .split_whitespace()
+        ArgAction::Append => shlex::split(value)
+            .unwrap_or_else(|| value.split_whitespace().map(str::to_owned).collect())
+            .into_iter()
             .map(|item| format!("{flag}={item}").into())
             .collect(),
         _ => vec![format!("{flag}={value}").into()],

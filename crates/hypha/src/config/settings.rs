@@ -15,6 +15,9 @@ use super::{gateway, mask, numbers};
 /// Shortest signing secret, in bytes, that is taken without a warning: that of the hash it is for.
 const SECRET_LEN: usize = 32;
 
+/// The Python interpreter when nobody names one.
+const PYTHON: &str = "python3";
+
 /// Where durable state is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Storage {
@@ -54,6 +57,8 @@ pub(crate) struct Settings {
     pub(crate) hub: Options,
     /// What the gateway can be told as it is.
     pub(crate) gateway: hypha_gateway::Options,
+    /// What to run with the server.
+    pub(crate) startup: hypha_startup::Options,
 }
 
 impl Settings {
@@ -115,6 +120,7 @@ impl Settings {
             jwt_secret,
             tokens: token_options(env),
             hub,
+            startup: startup_options(&flags.startup_functions, env)?,
             gateway,
         };
         Ok((settings, warnings))
@@ -133,6 +139,10 @@ impl Settings {
             tokens: TokenOptions::new(""),
             hub: Options::default(),
             gateway: hypha_gateway::Options::default(),
+            startup: hypha_startup::Options {
+                entries: Vec::new(),
+                python: PYTHON.into(),
+            },
         }
     }
 
@@ -181,6 +191,10 @@ impl Settings {
             ),
             ("limits", format!("{:?}", self.hub.limits)),
             ("gateway", format!("{:?}", self.gateway)),
+            ("startup_functions", {
+                let entries = self.startup.entries.iter().map(ToString::to_string);
+                entries.collect::<Vec<_>>().join(" ")
+            }),
         ]
     }
 }
@@ -198,6 +212,18 @@ pub(crate) fn token_options(env: &Env) -> TokenOptions {
         }
     }
     tokens
+}
+
+/// What to run with the server, and the interpreter for what is written in Python.
+///
+/// # Errors
+/// An entry that cannot be understood.
+fn startup_options(entries: &[String], env: &Env) -> Result<hypha_startup::Options> {
+    let entries = entries.iter().map(|entry| hypha_startup::Entry::parse(entry));
+    Ok(hypha_startup::Options {
+        entries: entries.collect::<Result<_, _>>().context("--startup-functions")?,
+        python: env.get("HYPHA_PYTHON").unwrap_or(PYTHON).into(),
+    })
 }
 
 /// Where data goes when nobody says where.

@@ -1,0 +1,1 @@
+"""The side of a Hypha server that runs in Python: what start-up functions see of it."""
