@@ -48,7 +48,8 @@ def binary() -> str:
 
 
 class Server:
-    """One server process. `options` are command line flags without the leading dashes (`True` for a switch)."""
+    """One server process. `options` are command line flags without the leading dashes (`True` for a switch,
+    a list for several values)."""
 
     def __init__(self, options: dict | None = None, env: dict | None = None, data_dir: str | None = None):
         self.options = {"root-token": ROOT_TOKEN, **(options or {})}
@@ -82,6 +83,8 @@ class Server:
         for name, value in self.options.items():
             if value is True:
                 flags.append(f"--{name}")
+            elif isinstance(value, list):
+                flags += [f"--{name}", *value]
             elif value is not None:
                 flags += [f"--{name}", str(value)]
         if ORIGINAL:

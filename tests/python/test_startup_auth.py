@@ -1,0 +1,112 @@
+"""Authentication providers in start-up functions (auth.md §9)."""
+
+import os
+import signal
+
+import pytest
+
+from harness import ROOT_TOKEN
+from helpers import eventually
+from raw import Raw, Refused
+from startup_server import entry, environment, options, touch
+
+KEYS = entry("key_auth.py:hypha_startup")
+
+
+@pytest.fixture
+def server(fresh_server, tmp_path):
+    made = fresh_server(options(KEYS), env=environment(TEST_GATE=tmp_path / "gate"))
+    made.gate = tmp_path / "gate"
+    return made
+
+
+async def test_tokens_of_the_provider(server, connect):
+    client = await connect(server, token="key-ada")
+    assert client.config.workspace == "ws-user-ada-of-keys"
+    user = client.config.user
+    assert (user["id"], user["roles"], user["email"]) == ("ada-of-keys", ["keyholder"], "ada-of-keys@example.org")
+
+
+async def test_a_token_that_the_provider_refuses(server):
+    with pytest.raises(Refused) as refused:
+        await Raw.open(server, token="key-nobody")
+    assert "Invalid API key" in refused.value.message
+
+
+async def test_tokens_of_the_server_are_the_fallback(server, connect, make_user):
+    account = make_user()
+    client = await connect(server, token=account.token)
+    assert client.config.user["id"] == account.id
+    with pytest.raises(Refused):
+        await Raw.open(server, token=account.token[:-3] + "xyz")
+
+
+async def test_root_and_anonymous(server, connect):
+    root = await connect(server, token=ROOT_TOKEN)
+    assert root.config.user["id"] == "root"
+    nobody = await connect(server)
+    assert nobody.config.user["is_anonymous"] is True
+
+
+async def test_all_tokens_are_made_by_the_provider(server, connect, raw):
+    client = await connect(server, token="key-ada")
+    made = await client.generate_token({"expires_in": 60})
+    assert made.startswith("own-")
+    child = await connect(server, token=made, workspace=client.config.workspace)
+    assert child.config.user["parent"] == "ada-of-keys"
+
+    first = await raw(server, token="key-ada", client_id="back")
+    token = first.info["reconnection_token"]
+    assert token.startswith("own-")
+    again = await raw(server, reconnection_token=token, client_id="back", workspace=first.workspace)
+    assert again.info["user"]["id"] == "ada-of-keys"
+
+
+@pytest.mark.ours
+async def test_while_the_provider_is_gone_nobody_is_somebody(server, connect, make_user):
+    """Its tokens, and all others that it would decide about, are refused without a final word until it is back."""
+    client = await connect(server, token=ROOT_TOKEN)
+    touch(server.gate)
+    os.kill(await (await client.get_service("public/auth-probe")).pid(), signal.SIGKILL)
+    for token in ("key-ada", make_user().token):
+        with pytest.raises(Refused) as refused:
+            await Raw.open(server, token=token)
+        assert (refused.value.message, refused.value.code) == (None, 1013)
+    root = await connect(server, token=ROOT_TOKEN)
+    assert await root.echo("the administrator gets in") == "the administrator gets in"
+
+    os.unlink(server.gate)
+
+    async def back():
+        try:
+            return await connect(server, token="key-ada")
+        except Exception:
+            return None
+
+    user = (await eventually(back, 20, 0.2)).config.user
+    assert user["id"] == "ada-of-keys"
+
+
+async def test_the_older_way(fresh_server, connect):
+    server = fresh_server(options(entry("key_auth.py:through_item")), env=environment())
+    client = await connect(server, token="key-ada")
+    assert client.config.user["id"] == "ada-of-keys"
+
+
+async def test_a_login_service_of_its_own(fresh_server, connect):
+    server = fresh_server(options(entry("login_auth.py:hypha_startup")), env=environment())
+    client = await connect(server)
+    login = await client.get_service("public/hypha-login")
+    assert login["type"] == "functions"
+    started = await login.start("w", expires_in=5)
+    assert started == {"login_url": "/public/apps/hypha-login/?key=k", "key": "k"}
+    assert await login.check(started["key"]) == "token-of-k"
+    assert (await login.index({}))["body"] == "<h1>Who are you?</h1>"
+    assert (await login.logout_handler())["logout_url"] == "/bye"
+
+
+@pytest.mark.ours
+async def test_a_handler_is_also_found_without_its_suffix(fresh_server, connect):
+    server = fresh_server(options(entry("login_auth.py:hypha_startup")), env=environment())
+    login = await (await connect(server)).get_service("public/hypha-login")
+    assert (await login.logout())["logout_url"] == "/bye"
