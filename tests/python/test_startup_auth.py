@@ -3,6 +3,7 @@
 import os
 import signal
 
+import httpx
 import pytest
 
 from harness import ROOT_TOKEN
@@ -85,6 +86,37 @@ async def test_while_the_provider_is_gone_nobody_is_somebody(server, connect, ma
 
     user = (await eventually(back, 20, 0.2)).config.user
     assert user["id"] == "ada-of-keys"
+
+
+@pytest.mark.ours
+async def test_http_requests(server):
+    url = f"{server.url}/public/services/auth-probe/caller"
+    async with httpx.AsyncClient() as http:
+        for headers in ({"x-api-key": "key-ada"}, {"Authorization": "Bearer key-ada"}):
+            assert (await http.get(url, headers=headers)).json() == "ada-of-keys"
+        assert (await http.get(url)).json() == "anonymouz-http", "the provider has found no token"
+
+
+@pytest.mark.ours
+async def test_http_requests_that_are_refused(server, connect):
+    url = f"{server.url}/public/services/auth-probe/caller"
+    async with httpx.AsyncClient() as http:
+        for headers in ({"x-api-key": "key-nobody"}, {"Authorization": "Bearer key-nobody"}):
+            answer = await http.get(url, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (401, "invalid_credential")
+            assert answer.json()["detail"] == "Invalid API key"
+
+        client = await connect(server, token=ROOT_TOKEN)
+        touch(server.gate)
+        os.kill(await (await client.get_service("public/auth-probe")).pid(), signal.SIGKILL)
+
+        async def unavailable():
+            answer = await http.get(f"{server.url}/public/services/queue", headers={"x-api-key": "key-ada"})
+            return (answer.status_code, answer.json().get("code")) == (503, "unavailable")
+
+        await eventually(unavailable)
+        # Nor is a request without a token anonymous: only the provider could tell that it has none.
+        assert (await http.get(f"{server.url}/public/services/queue")).status_code == 503
 
 
 async def test_the_older_way(fresh_server, connect):

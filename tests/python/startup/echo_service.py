@@ -18,10 +18,9 @@ async def hypha_startup(server):
             "who": who,
             "pid": os.getpid,
             "variables": lambda names: {name: os.environ.get(name) for name in names},
-            "workspace": lambda: server.config.workspace,
         }
     )
-    print(f"echo registered in {server.config['workspace']} of {server.config.public_base_url}")
+    print(f"echo registered at {server.config.public_base_url}")
 
 
 async def uses_the_first(server):

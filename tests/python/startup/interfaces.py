@@ -36,6 +36,7 @@ async def hypha_startup(server):
     except AttributeError as error:
         missing = str(error)
     facts = {
+        "own": server.config.workspace,
         "inner": inner,
         "servers": servers,
         "own_id": server.config.server_id,

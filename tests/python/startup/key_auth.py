@@ -50,7 +50,12 @@ async def hypha_startup(server):
         raise RuntimeError("the gate is shut")
     await server.register_auth_service(parse_token=parse_token, generate_token=generate_token, get_token=get_token)
     await server.register_service(
-        {"id": "auth-probe", "config": {"visibility": "public"}, "pid": os.getpid, "issued": lambda: len(ISSUED)}
+        {
+            "id": "auth-probe",
+            "config": {"visibility": "public", "require_context": ["caller"]},
+            "pid": os.getpid,
+            "caller": lambda context=None: context["user"]["id"],
+        }
     )
 
 

@@ -13,8 +13,6 @@ pub(crate) enum Takes {
     Nothing,
     /// One value.
     Value,
-    /// Any number of values.
-    List,
 }
 
 /// Why a flag or variable has no effect.
@@ -38,7 +36,7 @@ const fn inert(flag: &'static str, takes: Takes, why: Why) -> Inert {
     Inert { flag, takes, why }
 }
 
-use Takes::{List, Nothing, Value};
+use Takes::{Nothing, Value};
 use Why::{NotNeeded, NotYet};
 
 const STORAGE: Why = NotYet("object storage and artifacts");
@@ -168,7 +166,6 @@ pub(crate) fn add_flags(command: Command) -> Command {
         command.arg(match inert.takes {
             Nothing => arg.action(ArgAction::SetTrue),
             Value => arg.action(ArgAction::Set).value_name("VALUE"),
-            List => arg.action(ArgAction::Append).num_args(0..).value_name("VALUE"),
         })
     })
 }
@@ -177,7 +174,7 @@ pub(crate) fn add_flags(command: Command) -> Command {
 pub(crate) fn used_flags(matches: &ArgMatches) -> Vec<String> {
     let used = |inert: &&Inert| match inert.takes {
         Nothing => matches.get_flag(inert.flag),
-        Value | List => matches.contains_id(inert.flag),
+        Value => matches.contains_id(inert.flag),
     };
     FLAGS
         .iter()
@@ -240,16 +237,12 @@ mod tests {
         let args = [
             "x",
             "--enable-mcp",
-            "--startup-functions",
-            "a.py:f",
-            "b.py:f",
             "--minio-port=9000",
         ];
         let used = used_flags(&command.get_matches_from(args));
         assert_eq!(
             used,
             [
-                "--startup-functions has no effect: this version does not have start-up functions yet",
                 "--minio-port has no effect: no MinIO is started by this server",
                 "--enable-mcp has no effect: this version does not have the MCP gateway yet",
             ]

@@ -194,16 +194,10 @@ mod tests {
             warnings,
             ["HYPHA_PORT=many is ignored: --port does not take this value"]
         );
-        let args = ["x".into()];
-        let command = inert::add_flags(Command::new("x"));
-        let env = Env::of(&[("HYPHA_STARTUP_FUNCTIONS", "a.py:f  b.py:g")]);
-        let merged = merge(&command, None, &args, &env).unwrap();
-        let functions: Vec<_> = merged
-            .matches
-            .get_many::<String>("startup-functions")
-            .unwrap()
-            .collect();
-        assert_eq!(functions, ["a.py:f", "b.py:g"]);
+        let functions = |text: &str| merged(&[], &[("HYPHA_STARTUP_FUNCTIONS", text)]).0.startup_functions;
+        assert_eq!(functions("a.py:f  b.py:g"), ["a.py:f", "b.py:g"]);
+        assert_eq!(functions("'exec:node w.js' b:g"), ["exec:node w.js", "b:g"]);
+        assert_eq!(functions("it's a:f"), ["it's", "a:f"], "a quote that is not closed is a character");
     }
 
     #[test]

@@ -13,8 +13,6 @@ fn flags_without_effect_are_named() {
         "--data-dir=data",
         "--enable-s3",
         "--minio-port=9000",
-        "--startup-functions",
-        "a.py:f",
     ];
     let server = world.start(&mut world.command("hypha-server", &flags));
     let (code, errors) = server.stop();
@@ -22,7 +20,6 @@ fn flags_without_effect_are_named() {
     for part in [
         "--enable-s3 has no effect: this version does not have object storage and artifacts yet",
         "--minio-port has no effect: no MinIO is started by this server",
-        "--startup-functions has no effect: this version does not have start-up functions yet",
     ] {
         assert!(errors.contains(part), "{errors}");
     }
