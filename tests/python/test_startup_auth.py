@@ -5,6 +5,7 @@ import signal
 
 import httpx
 import pytest
+from hypha_rpc import login
 
 from harness import ROOT_TOKEN
 from helpers import eventually
@@ -125,20 +126,44 @@ async def test_the_older_way(fresh_server, connect):
     assert client.config.user["id"] == "ada-of-keys"
 
 
-async def test_a_login_service_of_its_own(fresh_server, connect):
-    server = fresh_server(options(entry("login_auth.py:hypha_startup")), env=environment())
-    client = await connect(server)
-    login = await client.get_service("public/hypha-login")
-    assert login["type"] == "functions"
-    started = await login.start("w", expires_in=5)
-    assert started == {"login_url": "/public/apps/hypha-login/?key=k", "key": "k"}
-    assert await login.check(started["key"]) == "token-of-k"
-    assert (await login.index({}))["body"] == "<h1>Who are you?</h1>"
-    assert (await login.logout_handler())["logout_url"] == "/bye"
+@pytest.fixture
+def login_server(fresh_server):
+    return fresh_server(options(entry("login_auth.py:hypha_startup")), env=environment())
+
+
+async def test_a_login_service_of_its_own(login_server, connect):
+    client = await connect(login_server)
+    service = await client.get_service("public/hypha-login")
+    assert service["type"] == "functions"
+    started = await service.start("w", expires_in=5)
+    assert started["login_url"] == f"/public/apps/hypha-login/?key={started['key']}"
+    assert await service.report(started["key"], "a-token", email="x@example.org") == {"success": True}
+    assert await service.check(started["key"]) == "a-token"
+    assert "Who are you" in (await service.index({}))["body"]
+    assert (await service.logout_handler())["logout_url"] == "/bye"
+
+
+async def test_signing_up_and_in_as_its_page_does(login_server, connect):
+    """The whole way over HTTP, while a program waits in `login()`."""
+    base = f"{login_server.url}/public/services/hypha-login"
+    account = {"email": "grace@example.org", "password": "nanoseconds"}
+    async with httpx.AsyncClient() as http:
+
+        async def page(context):
+            assert (await http.post(f"{base}/signup", json=account)).json()["success"] is True
+            wrong = await http.post(f"{base}/login", json={**account, "password": "no"})
+            assert wrong.json() == {"success": False, "error": "Invalid credentials"}
+            done = (await http.post(f"{base}/login", json={**account, "key": context["key"]})).json()
+            report = {"key": context["key"], "token": done["token"], "email": done["email"]}
+            assert (await http.post(f"{base}/report", json=report)).json() == {"success": True}
+
+        token = await login({"server_url": login_server.url, "login_callback": page, "login_timeout": 20})
+    client = await connect(login_server, token=token)
+    assert client.config.user["id"] == "grace"
+    assert client.config.workspace == "ws-user-grace"
 
 
 @pytest.mark.ours
-async def test_a_handler_is_also_found_without_its_suffix(fresh_server, connect):
-    server = fresh_server(options(entry("login_auth.py:hypha_startup")), env=environment())
-    login = await (await connect(server)).get_service("public/hypha-login")
-    assert (await login.logout())["logout_url"] == "/bye"
+async def test_a_handler_is_also_found_without_its_suffix(login_server, connect):
+    service = await (await connect(login_server)).get_service("public/hypha-login")
+    assert (await service.logout())["logout_url"] == "/bye"
