@@ -461,3 +461,21 @@ async def test_large_results(web, provider):
 async def test_wrong_methods(web, provider):
     for method in ("PUT", "DELETE", "PATCH"):
         assert (await web().request(method, f"{provider.calc}/add")).status_code == 405
+
+
+async def test_a_server_that_stops_answers_first(fresh_server, connect, web):
+    server = fresh_server()
+    client = await connect(server, client_id="slow")
+    started = asyncio.Event()
+
+    async def slow():
+        started.set()
+        await asyncio.sleep(1)
+        return "done"
+
+    await client.register_service({"id": "slow", "config": {"visibility": "public"}, "slow": slow})
+    call = asyncio.ensure_future(web(server).get(f"/{client.config.workspace}/services/slow/slow"))
+    await asyncio.wait_for(started.wait(), 10)
+    stopped = asyncio.get_running_loop().run_in_executor(None, server.terminate)
+    assert (await asyncio.wait_for(call, 10)).json() == "done"
+    assert await stopped == 0

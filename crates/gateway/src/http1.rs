@@ -21,6 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
+use tokio_util::sync::CancellationToken;
 
 use crate::front::Front;
 use crate::socket;
@@ -37,8 +38,8 @@ const HEADER_BYTES: usize = 64 * 1024;
 /// Most headers of one request.
 const HEADERS: usize = 100;
 
-/// Serves a connection until it ends or is upgraded.
-pub(crate) async fn serve(stream: TcpStream, peer: IpAddr, front: Front) {
+/// Serves a connection until it ends or is upgraded; after `shutdown`, until the request that is being answered is.
+pub(crate) async fn serve(stream: TcpStream, peer: IpAddr, front: Front, shutdown: CancellationToken) {
     if let Err(error) = socket::configure(&stream) {
         tracing::debug!(%error, "cannot configure a socket");
     }
@@ -52,15 +53,22 @@ pub(crate) async fn serve(stream: TcpStream, peer: IpAddr, front: Front) {
             Ok::<_, std::convert::Infallible>(response.map(|body| Answer { body, _guard: guard }))
         }
     });
-    let served = http1::Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE_TIMEOUT)
         .max_buf_size(HEADER_BYTES)
         .max_header_size(HEADER_BYTES)
         .max_headers(HEADERS)
         .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await;
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
     if let Err(error) = served {
         tracing::debug!(%peer, %error, "HTTP connection ended");
     }

@@ -72,14 +72,8 @@ impl Gateway {
             };
             match accepted {
                 Ok((stream, remote)) => {
-                    let serving = http1::serve(stream, remote.ip(), front.clone());
-                    let shutdown = shutdown.clone();
-                    hub.tasks().spawn(async move {
-                        tokio::select! {
-                            () = serving => {}
-                            () = shutdown.cancelled() => {}
-                        }
-                    });
+                    hub.tasks()
+                        .spawn(http1::serve(stream, remote.ip(), front.clone(), shutdown.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");

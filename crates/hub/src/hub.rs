@@ -305,9 +305,8 @@ impl Hub {
             .flat_map(|workspace| workspace.connections())
             .collect();
         let busy = || {
-            connections
-                .iter()
-                .any(|one| one.outstanding.load(Ordering::Relaxed) > 0)
+            let waits = |one: &Arc<Connection>| one.outstanding.load(Ordering::Relaxed) > 0;
+            !self.visits().is_empty() || connections.iter().any(waits)
         };
         let deadline = tokio::time::Instant::now() + DRAIN_CALLS;
         while busy() && tokio::time::Instant::now() < deadline {
