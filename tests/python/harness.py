@@ -24,6 +24,9 @@ JWT_SECRET = "a-secret-that-only-the-tests-know"
 # 64 characters, so that the strength rule does not look at its words.
 ROOT_TOKEN = "9f3c5e7a1b2d4f6089e7c6b5a4d3f2e1" * 2
 
+# All tests come from one address, and some make thousands of requests.
+UNLIMITED = {"HYPHA_HTTP_RATE_LIMIT": "1000000", "HYPHA_HTTP_BURST_LIMIT": "1000000"}
+
 START_LIMIT = 60.0 if ORIGINAL else 20.0
 STOP_LIMIT = 15.0
 
@@ -53,7 +56,7 @@ class Server:
 
     def __init__(self, options: dict | None = None, env: dict | None = None, data_dir: str | None = None):
         self.options = {"root-token": ROOT_TOKEN, **(options or {})}
-        self.env = {"HYPHA_JWT_SECRET": JWT_SECRET, **(env or {})}
+        self.env = {"HYPHA_JWT_SECRET": JWT_SECRET, **UNLIMITED, **(env or {})}
         self.port = free_port()
         self._folder = tempfile.TemporaryDirectory(prefix="hypha-test-")
         self.data_dir = data_dir or os.path.join(self._folder.name, "data")

@@ -132,3 +132,11 @@ async def test_a_client_that_stops_sending(server, echo):
         received += chunk
     assert statuses(received) == [408]
     writer.close()
+
+
+async def test_a_refusal_reaches_a_client_that_is_still_sending(server, echo):
+    """The rest of the body is read and dropped for a moment, so that the answer is not lost in a reset."""
+    for length in (LARGEST_JSON + 1, 4 * LARGEST_JSON):
+        async with http(server) as client:
+            answer = await client.post(echo, content=b" " * length, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")

@@ -96,6 +96,6 @@ async def test_what_is_no_valid_token_does_not_elevate(small):
 async def test_nonsense_in_the_variables(fresh_server):
     server = fresh_server(env={"HYPHA_HTTP_RATE_LIMIT": "fast", "HYPHA_HTTP_BURST_LIMIT": "0"})
     assert "HYPHA_HTTP_RATE_LIMIT=fast is ignored: expected a number above 0; it stays 100" in server.log()
-    assert "HYPHA_HTTP_BURST_LIMIT=0 is ignored" in server.log()
+    assert "HYPHA_HTTP_BURST_LIMIT=0 is ignored: expected a whole number above 0; it stays 500" in server.log()
     async with http(server) as client:
         assert (await client.get(PATH)).headers["ratelimit-limit"] == "500"
