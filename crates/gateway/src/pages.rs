@@ -105,6 +105,8 @@ async fn config(State(shared): State<Shared>, request: Request) -> Result<Respon
         "public_base_url": options.public_base_url,
         "local_base_url": options.local_base_url,
         "login_service_url": format!("{}/public/services/hypha-login", options.public_base_url),
+        // Pages of the original look for these; people log in through the service above, whoever vouches for them.
+        "auth0_client_id": null, "auth0_domain": null, "auth0_audience": null, "auth0_issuer": null,
     });
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
