@@ -70,3 +70,40 @@ impl Asset {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asset(content: Option<&'static [u8]>) -> Asset {
+        Asset {
+            name: "client.js",
+            media_type: "application/javascript; charset=utf-8",
+            tag: "W/\"1\"",
+            content,
+        }
+    }
+
+    #[test]
+    fn known_ones_are_not_sent_again() {
+        let mut headers = HeaderMap::new();
+        for (tag, status) in [("W/\"0\"", 200), ("W/\"0\", W/\"1\"", 304)] {
+            headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static(tag));
+            let response = asset(Some(b"x")).respond(&headers);
+            assert_eq!(response.status().as_u16(), status);
+            assert_eq!(response.headers()[header::ETAG], "W/\"1\"");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_not_built_in_says_what_to_do() {
+        let response = asset(None).respond(&HeaderMap::new());
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        let body = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();
+        let text = String::from_utf8_lossy(&body);
+        assert!(
+            text.contains("asset_not_built") && text.contains("web/setup"),
+            "{text}"
+        );
+    }
+}
