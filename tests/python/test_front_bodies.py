@@ -72,7 +72,7 @@ async def test_a_bomb_is_not_inflated(server, echo):
         headers = {**GZIP, "Content-Type": "application/json"}
         answers = await asyncio.gather(*(client.post(echo, content=bomb, headers=headers) for _ in range(4)))
         grown = server.rss() - before
-    assert [(a.status_code, a.json()["code"]) for a in answers] == [(413, "body_too_large")] * 4
+    assert [(a.status_code, a.json()["code"]) for a in answers] == [(413, "payload_too_large")] * 4
     assert grown < 4 * 3 * LARGEST_JSON, f"{grown >> 20} MiB"
 
 
@@ -85,7 +85,7 @@ async def test_an_announced_length_is_refused_before_it_is_sent(server, echo):
     received = await exchange(server, head.encode())
     assert statuses(received) == [413]
     failure = json.loads(received.split(b"\r\n\r\n", 1)[1])
-    assert failure["success"] is False and failure["code"] == "body_too_large"
+    assert failure["success"] is False and failure["code"] == "payload_too_large"
     assert str(LARGEST_JSON) in failure["detail"]
 
 
@@ -96,7 +96,7 @@ async def test_a_length_that_is_not_announced(server, echo):
 
     async with http(server) as client:
         answer = await client.post(echo, content=parts(), headers={"Content-Type": "application/json"})
-    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
 
 
 async def test_responses_are_compressed_where_it_is_worth_it(server, echo):
@@ -139,4 +139,4 @@ async def test_a_refusal_reaches_a_client_that_is_still_sending(server, echo):
     for length in (LARGEST_JSON + 1, 4 * LARGEST_JSON):
         async with http(server) as client:
             answer = await client.post(echo, content=b" " * length, headers={"Content-Type": "application/json"})
-        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+        assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")

@@ -68,7 +68,7 @@ async fn known_encoding(mut request: Request, next: Next) -> Response {
 pub(crate) async fn read(mut body: Body, limit: usize) -> Result<Bytes, Failure> {
     let too_large = || {
         let text = format!("The request body is larger than {limit} bytes");
-        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", text)
+        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", text)
     };
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large());
@@ -190,7 +190,10 @@ mod tests {
         assert_eq!(read(chunks(&["ab", "", "cd", "e"]), 5).await.unwrap(), "abcde");
         for body in [Body::from("abcd"), chunks(&["ab", "cd"])] {
             let failure = read(body, 3).await.unwrap_err();
-            assert_eq!((failure.status.as_u16(), failure.code), (413, "body_too_large"));
+            assert_eq!(
+                (failure.status.as_u16(), failure.code),
+                (413, "payload_too_large")
+            );
         }
     }
 

@@ -234,11 +234,7 @@ mod tests {
     #[test]
     fn used_ones_are_named() {
         let command = add_flags(Command::new("x"));
-        let args = [
-            "x",
-            "--enable-mcp",
-            "--minio-port=9000",
-        ];
+        let args = ["x", "--enable-mcp", "--minio-port=9000"];
         let used = used_flags(&command.get_matches_from(args));
         assert_eq!(
             used,

@@ -194,10 +194,18 @@ mod tests {
             warnings,
             ["HYPHA_PORT=many is ignored: --port does not take this value"]
         );
-        let functions = |text: &str| merged(&[], &[("HYPHA_STARTUP_FUNCTIONS", text)]).0.startup_functions;
+        let functions = |text: &str| {
+            merged(&[], &[("HYPHA_STARTUP_FUNCTIONS", text)])
+                .0
+                .startup_functions
+        };
         assert_eq!(functions("a.py:f  b.py:g"), ["a.py:f", "b.py:g"]);
         assert_eq!(functions("'exec:node w.js' b:g"), ["exec:node w.js", "b:g"]);
-        assert_eq!(functions("it's a:f"), ["it's", "a:f"], "a quote that is not closed is a character");
+        assert_eq!(
+            functions("it's a:f"),
+            ["it's", "a:f"],
+            "a quote that is not closed is a character"
+        );
     }
 
     #[test]
