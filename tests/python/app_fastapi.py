@@ -52,14 +52,11 @@ def make_app() -> FastAPI:
     @app.get("/events")
     async def events(request: Request, to: int = 3):
         async def stream():
-            try:
-                i = 0
-                while to == 0 or i < to:
-                    yield f"data: {i}\n\n"
-                    i += 1
-                    await asyncio.sleep(0.01)
-            finally:
-                app.state.left.set()
+            i = 0
+            while to == 0 or i < to:
+                yield f"data: {i}\n\n"
+                i += 1
+                await asyncio.sleep(0.01)
 
         return StreamingResponse(stream(), media_type="text/event-stream")
 
@@ -138,7 +135,11 @@ async def serve_on(client, app: FastAPI, service_id: str = "web", **config):
     """Mount the application as the service documentation says."""
 
     async def serve(args, context=None):
-        await app(args["scope"], args["receive"], args["send"])
+        try:
+            await app(args["scope"], args["receive"], args["send"])
+        finally:
+            if args["scope"]["path"] == "/events":
+                app.state.left.set()
 
     return await client.register_service(
         {"id": service_id, "type": "asgi", "config": {"visibility": "public", **config}, "serve": serve}

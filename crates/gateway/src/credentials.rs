@@ -65,11 +65,6 @@ pub(crate) fn remote(request: &Parts) -> std::net::IpAddr {
     })
 }
 
-/// The token in the headers, without asking anybody.
-pub(crate) fn token_in(headers: &HeaderMap) -> Option<String> {
-    presented_in(headers).map(|presented| presented.token)
-}
-
 fn presented_in(headers: &HeaderMap) -> Option<Presented> {
     let authorization = headers
         .get(header::AUTHORIZATION)
@@ -175,7 +170,11 @@ mod tests {
             (vec![("cookie", "access_token=")], None),
             (vec![("authorization", "")], None),
         ] {
-            assert_eq!(token_in(&headers(&pairs)).as_deref(), token, "{pairs:?}");
+            assert_eq!(
+                presented_in(&headers(&pairs)).map(|it| it.token).as_deref(),
+                token,
+                "{pairs:?}"
+            );
         }
     }
 }
