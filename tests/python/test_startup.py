@@ -7,6 +7,7 @@ import signal
 import urllib.error
 import urllib.request
 
+import httpx
 import pytest
 
 from harness import JWT_SECRET, ROOT_TOKEN, ServerFailed
@@ -98,9 +99,11 @@ async def test_others_wait_until_all_have_run(fresh_server, connect, make_user, 
             await Raw.open(server, token=token)
         assert (refused.value.message, refused.value.code) == (None, 1013), "clients try again"
 
-    with pytest.raises(urllib.error.HTTPError) as answer:
-        urllib.request.urlopen(f"{server.url}/public/services/queue")
-    assert answer.value.code == 503
+    async with httpx.AsyncClient() as http:
+        url = f"{server.url}/public/services/queue"
+        for headers in ({}, {"Authorization": f"Bearer {make_user().token}"}, {"Authorization": "Bearer x"}):
+            assert (await http.get(url, headers=headers)).status_code == 503
+        assert (await http.get(url, headers={"Authorization": f"Bearer {ROOT_TOKEN}"})).status_code == 200
 
     touch(gate)
     await starting

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from harness import REPOSITORY
+from harness import REPOSITORY, ServerFailed
 from helpers import eventually
 from startup_server import FOLDER, command_line, entry, environment, is_alive, options
 
@@ -55,6 +55,14 @@ async def test_programs_end_with_the_server(fresh_server, tmp_path, end):
     assert is_alive(pid)
     await asyncio.to_thread(getattr(server, end))
     await eventually(lambda: not is_alive(pid), 10)
+    assert os.path.exists(f"{output}.bye") is (end == "terminate"), "it could say good-bye if the server could"
+
+
+def test_a_program_that_fails_at_once_stops_the_start(fresh_server):
+    slower = entry("echo_service.py:hypha_startup")
+    server = fresh_server(options("exec:sh -c 'exit 3'", slower), env=environment(), start=False)
+    with pytest.raises(ServerFailed, match=r"exec:sh has ended \(exit status: 3\)"):
+        server.start()
 
 
 async def test_a_service_in_javascript(fresh_server, connect):

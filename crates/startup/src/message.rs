@@ -71,14 +71,16 @@ pub(crate) enum Question {
 
 /// A function that decides about tokens.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, Hash)]
-#[serde(rename_all = "snake_case")]
 pub(crate) enum Function {
     /// Whom a token stands for.
-    ParseToken,
+    #[serde(rename = "parse_token")]
+    Parse,
     /// Makes a token.
-    GenerateToken,
+    #[serde(rename = "generate_token")]
+    Generate,
     /// Finds the token of an HTTP request.
-    GetToken,
+    #[serde(rename = "get_token")]
+    Find,
 }
 
 #[cfg(test)]
@@ -112,6 +114,6 @@ mod tests {
         else {
             panic!("a question")
         };
-        assert_eq!(functions, [Function::GetToken]);
+        assert_eq!(functions, [Function::Find]);
     }
 }

@@ -20,13 +20,21 @@ use crate::process::{Label, Process, log};
 /// Life of the token, in seconds: thirty days. It ends with the process, if that is earlier.
 const TOKEN_LIFE: u64 = 30 * 24 * 3600;
 
-/// Runs the program and kills the whole group when its own input ends, which happens when the server is gone.
-const GUARD: &str = r#"exec 3<&0
+/// Runs the program, and kills the whole group when its own input ends, which happens when the server is gone. It lives
+/// as long as the program does, also when both are asked to end.
+const GUARD: &str = r#"trap : TERM
+exec 3<&0
 "$@" </dev/null 3<&- &
 program=$!
 ( read -r _; kill -KILL 0 ) <&3 >/dev/null 2>&1 3<&- &
 exec 3<&- >/dev/null 2>&1
-wait "$program""#;
+wait "$program"
+status=$?
+while kill -0 "$program"; do
+    wait "$program"
+    status=$?
+done
+exit "$status""#;
 
 /// A running program.
 pub(crate) struct Program {

@@ -81,7 +81,7 @@ fn unavailable(why: &str) -> AuthError {
 impl IdentityProvider for Provider {
     fn parse_token<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<UserInfo>, AuthError>> {
         async move {
-            match self.ask(Function::ParseToken, json!({"token": token})).await {
+            match self.ask(Function::Parse, json!({"token": token})).await {
                 None => Ok(None),
                 Some(Ok(user)) => serde_json::from_value(user).map(Some).map_err(|error| {
                     tracing::warn!(%error, "parse_token has returned something that is no user");
@@ -101,7 +101,7 @@ impl IdentityProvider for Provider {
     ) -> BoxFuture<'a, Result<Option<String>, AuthError>> {
         async move {
             let arguments = json!({"user": user, "expires_in": expires_in});
-            match self.ask(Function::GenerateToken, arguments).await {
+            match self.ask(Function::Generate, arguments).await {
                 None => Ok(None),
                 Some(Ok(Value::String(token))) if token.len() <= MAX_TOKEN_LEN => Ok(Some(token)),
                 Some(Ok(_)) => Err(AuthError::Sign("the authentication provider made no text".into())),
@@ -113,7 +113,7 @@ impl IdentityProvider for Provider {
     }
 
     fn reads_requests(&self) -> bool {
-        self.has(Function::GetToken)
+        self.has(Function::Find)
     }
 
     fn get_token<'a>(&'a self, request: &'a RequestHead) -> BoxFuture<'a, Result<Option<String>, AuthError>> {
@@ -128,7 +128,7 @@ impl IdentityProvider for Provider {
             let arguments = json!({
                 "method": request.method, "raw_path": request.path, "query": request.query, "headers": headers,
             });
-            match self.ask(Function::GetToken, arguments).await {
+            match self.ask(Function::Find, arguments).await {
                 None => Ok(None),
                 Some(Ok(Value::String(token))) if token.len() <= MAX_TOKEN_LEN => Ok(Some(token)),
                 Some(Ok(_)) => Ok(None),
@@ -152,7 +152,7 @@ mod tests {
             Ok(None),
             "no function, no opinion"
         );
-        provider.0.write().functions = vec![Function::ParseToken, Function::GetToken];
+        provider.0.write().functions = vec![Function::Parse, Function::Find];
         let refused = |result: Result<(), AuthError>| {
             assert!(matches!(result, Err(AuthError::Unavailable(_))), "{result:?}");
         };

@@ -28,14 +28,22 @@ const LINE: u64 = 1 << 20;
 /// Given to the interpreter; reads everything else from its input.
 const BOOT: &str = include_str!("../python/boot.py");
 
+/// One of the modules that the process gets with its first line.
+struct Module {
+    name: &'static str,
+    /// Where it is here. The file `__init__.py` makes a package.
+    path: &'static str,
+    text: &'static str,
+}
+
 macro_rules! modules {
     ($($name:literal => $path:literal),* $(,)?) => {
-        [$(($name, include_str!($path))),*]
+        [$(Module { name: $name, path: $path, text: include_str!($path) }),*]
     };
 }
 
 /// What the process can import without having it installed.
-const MODULES: [(&str, &str); 13] = modules! {
+const MODULES: [Module; 14] = modules! {
     "_hypha_startup" => "../python/__init__.py",
     "_hypha_startup.main" => "../python/main.py",
     "_hypha_startup.runner" => "../python/runner.py",
@@ -44,6 +52,7 @@ const MODULES: [(&str, &str); 13] = modules! {
     "_hypha_startup.api" => "../python/api.py",
     "_hypha_startup.login" => "../python/login.py",
     "hypha" => "../../../sdk/python/hypha/__init__.py",
+    "hypha._installed" => "../../../sdk/python/hypha/_installed.py",
     "hypha._server" => "../../../sdk/python/hypha/_server.py",
     "hypha.utils" => "../../../sdk/python/hypha/utils/__init__.py",
     "hypha.core" => "../../../sdk/python/hypha/core/__init__.py",
@@ -82,9 +91,12 @@ impl Python {
         let own = setup
             .hub
             .own_client(&WorkspaceId::public(), &client, &UserInfo::root())?;
-        let modules: BTreeMap<_, _> = MODULES.into_iter().collect();
+        let modules: BTreeMap<_, _> = MODULES.iter().map(|one| (one.name, one.text)).collect();
+        let packages = MODULES.iter().filter(|one| one.path.ends_with("/__init__.py"));
+        let packages: Vec<_> = packages.map(|one| one.name).collect();
         let start = json!({
             "modules": modules,
+            "packages": packages,
             "server_id": options.server_id,
             "connection": {
                 "server_url": options.local_base_url,
@@ -199,4 +211,40 @@ async fn listen(
         }
     }
     link.close();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// The dotted names of all modules in a folder.
+    fn names(folder: &Path, prefix: &str, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() && stem != "__pycache__" {
+                names(&path, &format!("{prefix}.{stem}"), found);
+            } else if stem == "__init__" {
+                found.push(prefix.to_owned());
+            } else if path.extension().is_some_and(|extension| extension == "py") {
+                found.push(format!("{prefix}.{stem}"));
+            }
+        }
+    }
+
+    #[test]
+    fn every_module_is_carried() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut found = Vec::new();
+        names(&root.join("../../sdk/python/hypha"), "hypha", &mut found);
+        names(&root.join("python"), "_hypha_startup", &mut found);
+        found.retain(|name| name != "_hypha_startup.boot");
+        found.sort();
+        let mut carried: Vec<_> = MODULES.iter().map(|one| one.name.to_owned()).collect();
+        carried.sort();
+        assert_eq!(carried, found);
+    }
 }

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import enum
+from pkgutil import extend_path
 
+from .. import _installed
 from ._model import REQUIRED, Model
 
+__path__ = extend_path(__path__, __name__)
+
 __all__ = ["ScopeInfo", "TokenConfig", "UserInfo", "UserPermission", "UserTokenInfo", "VisibilityEnum", "WorkspaceInfo"]
+
+
+def __getattr__(name):
+    return _installed.member(__name__, name, "it is not needed without the original server")
 
 
 class UserPermission(str, enum.Enum):

@@ -11,7 +11,7 @@ import string
 import sys
 import time
 
-from .. import _server
+from .. import _installed, _server
 from . import ScopeInfo, UserInfo, UserPermission, UserTokenInfo, WorkspaceInfo
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
 def __getattr__(name):
     if name == "HTTPException":
         return _http_exception()
-    raise AttributeError(f"hypha.core.auth has no {name} here: the server is not a Python program")
+    return _installed.member(__name__, name, "the server is not a Python program")
 
 
 class _Refused(Exception):

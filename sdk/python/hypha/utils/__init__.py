@@ -5,6 +5,15 @@ from __future__ import annotations
 import random
 import secrets
 import string
+from pkgutil import extend_path
+
+from .. import _installed
+
+__path__ = extend_path(__path__, __name__)
+
+
+def __getattr__(name):
+    return _installed.member(__name__, name, "it is not needed without the original server")
 
 
 def random_id(readable=True):
