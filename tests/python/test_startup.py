@@ -46,6 +46,14 @@ async def test_the_list_in_the_environment(fresh_server, connect):
 
 
 @pytest.mark.ours
+async def test_the_flag_several_times_and_a_log_filter(fresh_server, connect):
+    """The Python client reads the variable of the server's log, too, and does not know filters."""
+    entries = options(SERVICE, "--startup-functions", "echo_service:uses_the_first")
+    client = await connect(fresh_server(entries, env=environment(HYPHA_LOGLEVEL="info,hypha_hub=debug")))
+    assert await (await client.get_service("public/startup-second")).heard() == "heard"
+
+
+@pytest.mark.ours
 @pytest.mark.parametrize(
     ("what", "text"),
     [

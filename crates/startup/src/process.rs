@@ -1,5 +1,6 @@
 //! A child process in a process group of its own: the whole group ends with it, and with the server.
 
+use std::env;
 use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -31,6 +32,17 @@ const HIDDEN: [&str; 9] = [
     "HYPHA_REDIS_URI",
 ];
 
+/// Both the server and the Python client read this, and the client ends over a filter such as `info,hypha_hub=debug`.
+const LOG_LEVEL: &str = "HYPHA_LOGLEVEL";
+
+/// Whether Python has a level of this name.
+fn is_level(text: &str) -> bool {
+    let levels = [
+        "CRITICAL", "FATAL", "ERROR", "WARNING", "WARN", "INFO", "DEBUG", "NOTSET",
+    ];
+    levels.iter().any(|level| level.eq_ignore_ascii_case(text))
+}
+
 /// What the lines of a process are logged under; changes while it runs.
 pub(crate) type Label = Arc<Mutex<String>>;
 
@@ -53,6 +65,9 @@ impl Process {
     ) -> io::Result<(Self, Option<ChildStdin>, Option<ChildStdout>)> {
         for name in HIDDEN {
             command.env_remove(name);
+        }
+        if env::var(LOG_LEVEL).is_ok_and(|level| !is_level(&level)) {
+            command.env_remove(LOG_LEVEL);
         }
         let mut child = command
             .stdin(Stdio::piped())
