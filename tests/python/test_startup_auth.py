@@ -143,6 +143,15 @@ async def test_a_login_service_of_its_own(login_server, connect):
     assert (await service.logout_handler())["logout_url"] == "/bye"
 
 
+async def test_its_page_is_told_who_asks(login_server, make_user):
+    account = make_user()
+    url = f"{login_server.url}/public/apps/hypha-login/"
+    async with httpx.AsyncClient() as http:
+        assert (await http.get(url)).text == "<h1>Who are you, anonymouz-http?</h1>"
+        known = await http.get(url, headers={"Authorization": f"Bearer {account.token}"})
+        assert known.text == f"<h1>Who are you, {account.id}?</h1>"
+
+
 async def test_signing_up_and_in_as_its_page_does(login_server, connect):
     """The whole way over HTTP, while a program waits in `login()`."""
     base = f"{login_server.url}/public/services/hypha-login"
