@@ -311,6 +311,17 @@ impl Hub {
         removed
     }
 
+    /// Whether a client, and not the hub itself, has registered a service with this id in the workspace `public`.
+    pub fn is_offered_by_client(&self, service_id: &str) -> bool {
+        let Some(public) = self.workspace(WorkspaceId::public().as_str()) else {
+            return false;
+        };
+        let services = public.services.read();
+        services
+            .named(service_id)
+            .any(|record| *record.client != *self.options().server_id)
+    }
+
     /// The peer through which visitors call.
     pub(crate) fn visitors_peer(&self) -> Option<&RpcPeer> {
         self.hosted().get(2).map(|hosted| &hosted.peer)

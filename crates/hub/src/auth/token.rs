@@ -1,7 +1,7 @@
 //! Issuing and verifying the hub's own tokens: JSON web tokens, HS256.
 //!
 //! Tokens of a reference server with the same secret, audience and issuer verify here and the other way
-//! round. Tokens of an external identity provider (RS256) are not accepted until one can be configured.
+//! round. Tokens of an external issuer are for an [`IdentityProvider`](super::provider::IdentityProvider).
 
 use std::fmt;
 
