@@ -1,5 +1,5 @@
-//! Durable state of the hub in SQLite: [`Store`] implements
-//! [`DurableStore`](hypha_hub::durable::DurableStore).
+//! Durable state in SQLite: [`Store`] implements the hub's [`DurableStore`](hypha_hub::durable::DurableStore) and the
+//! login service's [`AccountStore`](hypha_login::AccountStore).
 //!
 //! One file, in write-ahead-log mode. All writes go through one connection, one transaction each, and are
 //! acknowledged when SQLite has synced them to disk; reads go through a few connections beside it and never
@@ -11,6 +11,7 @@
 //! | [`Store`] | opening, closing, and the connections |
 //! | `workspaces`, `events`, `access`, `settings` | the statements for one subject each |
 //! | `durable` | the hub's interface in terms of those |
+//! | `accounts` | accounts with a password: the login service's interface |
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,6 +25,7 @@
 //! ```
 
 mod access;
+mod accounts;
 mod durable;
 mod error;
 mod events;

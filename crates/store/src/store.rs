@@ -32,15 +32,23 @@ pub struct Store {
     reader: SqlitePool,
 }
 
+/// The changes of the schema, in their order.
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "initial", include_str!("../migrations/0001_initial.sql")),
+    (2, "accounts", include_str!("../migrations/0002_accounts.sql")),
+];
+
 fn migrator() -> Migrator {
-    let initial = include_str!("../migrations/0001_initial.sql");
-    let mut migrator = Migrator::with_migrations(vec![Migration::new(
-        1,
-        "initial".into(),
-        MigrationType::Simple,
-        initial.into_sql_str(),
-        false,
-    )]);
+    let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
+        Migration::new(
+            version,
+            name.into(),
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )
+    };
+    let mut migrator = Migrator::with_migrations(MIGRATIONS.into_iter().map(migration).collect());
     migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
     migrator
 }

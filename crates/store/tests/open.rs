@@ -105,7 +105,7 @@ async fn a_database_of_a_newer_version() {
     let (path, mut raw) = prepared(folder.path()).await;
     sqlx::query(
         "INSERT INTO hypha_store_migrations SELECT 9999, 'later', installed_on, success, checksum, 0 \
-         FROM hypha_store_migrations",
+         FROM hypha_store_migrations LIMIT 1",
     )
     .execute(&mut raw)
     .await
