@@ -32,6 +32,8 @@ pub(crate) struct Server {
     url: String,
     stop_accepting: CancellationToken,
     accepting: JoinHandle<()>,
+    /// Offered for as long as the server runs.
+    _login: hypha_login::Offered,
     /// Held for as long as the data folder is in use.
     _lock: Option<File>,
 }
@@ -80,11 +82,15 @@ impl Server {
             cluster: Arc::new(SingleProcess::default()),
         })
         .await?;
+        // Before start-up functions, which may have a login service of their own that leaves parts to this one.
+        let login = hypha_login::offer(&hub, settings.login, Arc::new(store.clone()))
+            .context("cannot offer the login service")?;
         // Start-up functions are clients; others wait until they have run.
         hub.hold_back();
         let stop_accepting = CancellationToken::new();
         let accepting = tokio::spawn(gateway.run(hub.clone(), Some(metrics), stop_accepting.clone()));
         let startup = Startup::run(&hub, settings.startup).await?;
+        login.settle()?;
         hub.open_doors();
         Ok(Self {
             hub,
@@ -93,6 +99,7 @@ impl Server {
             url,
             stop_accepting,
             accepting,
+            _login: login,
             _lock: lock,
         })
     }

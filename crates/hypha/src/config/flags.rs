@@ -50,6 +50,9 @@ pub(crate) struct Flags {
     /// Secret that makes its bearer the administrator: at least 32 random characters
     #[arg(long, value_name = "TOKEN", help_heading = "Security")]
     pub(crate) root_token: Option<String>,
+    /// Let people make accounts with an e-mail address and a password
+    #[arg(long, help_heading = "Security")]
+    pub(crate) enable_local_auth: bool,
 
     /// Folder for what must survive a restart [default: the platform's folder for data]
     #[arg(long, value_name = "FOLDER", help_heading = "Data")]

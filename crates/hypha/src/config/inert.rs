@@ -46,7 +46,7 @@ const MINIO: Why = NotNeeded("no MinIO is started by this server");
 const SHELL: Why = NotNeeded("there is no Python shell; use the commands of `hypha`");
 
 /// All flags of the original that have no effect here.
-pub(crate) const FLAGS: [Inert; 40] = [
+pub(crate) const FLAGS: [Inert; 39] = [
     inert(
         "migrate-database",
         Value,
@@ -57,7 +57,6 @@ pub(crate) const FLAGS: [Inert; 40] = [
         Nothing,
         NotYet("the terminal for administrators"),
     ),
-    inert("enable-local-auth", Nothing, NotYet("local accounts")),
     inert("enable-s3", Nothing, STORAGE),
     inert("endpoint-url", Value, STORAGE),
     inert("endpoint-url-public", Value, STORAGE),
@@ -110,13 +109,11 @@ pub(crate) const FLAGS: [Inert; 40] = [
 ];
 
 /// Variables of the original, beside those of its flags, that have no effect here, by the beginning of their names.
-const VARIABLES: [(&str, Why); 15] = [
-    ("AUTH0_CLIENT_ID", NotYet("login through an identity provider")),
-    ("AUTH0_DOMAIN", NotYet("login through an identity provider")),
-    ("MAXIMUM_LOGIN_TIME", NotYet("interactive login")),
-    ("RESEND_API_KEY", NotYet("mail to local accounts")),
-    ("HYPHA_LOGIN_PING_TIMEOUT", NotYet("interactive login")),
-    ("HYPHA_VERIFICATION_", NotYet("mail to local accounts")),
+const VARIABLES: [(&str, Why); 10] = [
+    (
+        "HYPHA_LOGIN_PING_TIMEOUT",
+        NotNeeded("a login service that has gone is noticed at once"),
+    ),
     (
         "HYPHA_EXPOSE_DETAILED_ERRORS",
         NotNeeded("errors never carry stack traces"),

@@ -11,6 +11,7 @@
 //! | [`numbers`] | the limits that have a variable and no flag |
 //! | `checks` | what single values must look like |
 //! | `gateway` | what the gateway is told |
+//! | `login` | what the login service is told |
 //! | [`settings`] | all of it, checked |
 
 mod checks;
@@ -18,6 +19,7 @@ pub(crate) mod env;
 pub(crate) mod flags;
 mod gateway;
 pub(crate) mod inert;
+pub(crate) mod login;
 pub(crate) mod mask;
 pub(crate) mod merge;
 pub(crate) mod numbers;

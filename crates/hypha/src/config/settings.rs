@@ -10,7 +10,7 @@ use hypha_hub::auth::{RootToken, TokenOptions};
 use super::checks::{check_redis, public_base_url, server_id};
 use super::env::Env;
 use super::flags::Flags;
-use super::{gateway, mask, numbers};
+use super::{gateway, login, mask, numbers};
 
 /// Shortest signing secret, in bytes, that is taken without a warning: that of the hash it is for.
 const SECRET_LEN: usize = 32;
@@ -53,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) jwt_secret: Option<String>,
     /// The constants of tokens; the secret in it is a placeholder.
     pub(crate) tokens: TokenOptions,
+    /// What the login service is told.
+    pub(crate) login: hypha_login::Options,
     /// What the hub can be told as it is.
     pub(crate) hub: Options,
     /// What the gateway can be told as it is.
@@ -106,6 +108,9 @@ impl Settings {
             }
             (false, None, None) => Storage::Folder(default_folder()?),
         };
+        let tokens = token_options(env);
+        let (login, notes) = login::options(flags.enable_local_auth, root_token.is_some(), &tokens, env)?;
+        warnings.extend(notes);
         let settings = Self {
             host: flags.host.unwrap_or_else(|| "127.0.0.1".into()),
             port: flags.port.unwrap_or(9527),
@@ -118,7 +123,8 @@ impl Settings {
             root_token,
             storage,
             jwt_secret,
-            tokens: token_options(env),
+            tokens,
+            login,
             hub,
             startup: startup_options(&flags.startup_functions, env)?,
             gateway,
@@ -137,6 +143,7 @@ impl Settings {
             storage: Storage::Ephemeral,
             jwt_secret: None,
             tokens: TokenOptions::new(""),
+            login: hypha_login::Options::default(),
             hub: Options::default(),
             gateway: hypha_gateway::Options::default(),
             startup: hypha_startup::Options {
@@ -181,6 +188,7 @@ impl Settings {
             ),
             ("token_issuer", self.tokens.issuer.clone()),
             ("token_audience", self.tokens.audience.clone()),
+            ("login", format!("{:?}", self.login)),
             (
                 "storage",
                 match &self.storage {
