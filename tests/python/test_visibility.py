@@ -138,7 +138,9 @@ async def test_a_reader_may_not_register(connect, provider):
 
 
 async def test_the_public_workspace_is_read_by_all(anonymous):
+    login = await anonymous.get_service("public/hypha-login")
+    assert login["id"].endswith(":hypha-login")
     queue = await anonymous.get_service("public/queue")
     assert queue["id"].endswith(":queue")
     listed = await anonymous.list_services("public")
-    assert "queue" in service_ids(listed)
+    assert {"queue", "hypha-login"} <= service_ids(listed)
