@@ -2,6 +2,7 @@
 
 use hypha_hub::auth::UserInfo;
 use hypha_rpc::RemoteFailure;
+use url::form_urlencoded;
 
 use super::origin::is_own_page;
 use super::response::Response;
@@ -136,11 +137,12 @@ impl Visit<'_> {
             .await
         {
             Ok(_) => {
-                let key = self.request.key().map(|key| format!("&key={key}"));
-                Response::redirect(
-                    303,
-                    &format!("{}?note=verified{}", self.path(), key.unwrap_or_default()),
-                )
+                let mut query = form_urlencoded::Serializer::new(String::new());
+                query.append_pair("note", "verified");
+                if let Some(key) = self.request.key() {
+                    query.append_pair("key", key);
+                }
+                Response::redirect(303, &format!("{}?{}", self.path(), query.finish()))
             }
             Err(error @ AccountError::WrongCode(_)) => {
                 self.code_form(Some(Note::Bad(&error.to_string())), email, None)
