@@ -79,7 +79,10 @@ async fn find(visitor: &Visitor, target: &Target, path: &str) -> Result<(Method,
         .await
     {
         Ok(service) => service,
-        Err(Error::Remote { kind, .. }) if kind == ErrorKind::KeyError => return Err(missing()),
+        Err(Error::Remote {
+            kind: ErrorKind::KeyError,
+            ..
+        }) => return Err(missing()),
         Err(error) => return Err(error.into()),
     };
     let exact = if path.is_empty() { "index" } else { path };

@@ -56,7 +56,7 @@ struct Call {
 /// What the last part of the path leads to.
 enum Function {
     /// Something that can be called; with its schema, if it was registered with one.
-    Method(Method, Option<Value>),
+    Method(Box<Method>, Option<Value>),
     /// A value of the service.
     Value(Value),
 }
@@ -72,7 +72,7 @@ impl Call {
         let visitor = shared.hub.visit(identity, &workspace).await?;
         let target = visitor.find(&workspace, &service, query.mode()).await?;
         let function = match target.function_schema(&key) {
-            Some(schema) => Function::Method(target.method(&key), Some(schema.clone())),
+            Some(schema) => Function::Method(Box::new(target.method(&key)), Some(schema.clone())),
             None => resolve(&visitor, &target, &key).await?,
         };
         Ok(Self {
@@ -118,7 +118,10 @@ async fn resolve(visitor: &Visitor, target: &Target, key: &str) -> Result<Functi
     };
     let mut found = match fetch {
         Ok(service) => service,
-        Err(Error::Remote { kind, .. }) if kind == ErrorKind::KeyError => return Err(missing()),
+        Err(Error::Remote {
+            kind: ErrorKind::KeyError,
+            ..
+        }) => return Err(missing()),
         Err(error) => return Err(error.into()),
     };
     if key == "id" && !target.is_manager() {
@@ -146,7 +149,7 @@ async fn resolve(visitor: &Visitor, target: &Target, key: &str) -> Result<Functi
                 target: target.address.clone(),
                 ..*method
             };
-            Function::Method(method, schema)
+            Function::Method(Box::new(method), schema)
         }
         value => Function::Value(value),
     })
