@@ -6,7 +6,9 @@
 //! | [`child`], [`server`] | the servers that are measured, as child processes |
 //! | [`socket`], [`mask`], [`template`], [`line`], [`peer`], [`values`] | the raw clients |
 //! | [`load`] | calls between raw clients |
-//! | [`startup`], [`routing`], [`cycles`], [`idle`], [`chunks`], [`bulk`], [`registry`], [`storm`] | the scenarios |
+//! | [`http`], [`http_load`] | the HTTP client |
+//! | [`app`] | the ASGI application |
+//! | [`startup`], [`routing`], [`cycles`], [`idle`], [`chunks`], [`bulk`], [`registry`], [`storm`], [`http_calls`], [`http_apps`] | the scenarios |
 //! | [`report`] | the figures, beside what is wanted |
 //! | [`relay`] | the bare relay |
 
@@ -21,10 +23,15 @@ use crate::report::{Figure, Report};
 use crate::run::Run;
 use crate::server::Programs;
 
+mod app;
 mod bulk;
 mod child;
 mod chunks;
 mod cycles;
+mod http;
+mod http_apps;
+mod http_calls;
+mod http_load;
 mod idle;
 mod line;
 mod load;
@@ -123,6 +130,8 @@ async fn measure(arguments: Arguments) -> Result<()> {
         "bulk" => bulk,
         "registry" => registry,
         "storm" => storm,
+        "http-calls" => http_calls,
+        "http-apps" => http_apps,
     }
     let report = Report {
         date: output("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),

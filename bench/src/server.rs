@@ -25,7 +25,7 @@ const JWT_SECRET: &str = "a-secret-that-only-the-measurement-knows";
 pub(crate) const WORKSPACE: &str = "bench-main";
 
 /// Limits that would end a measurement, raised.
-const LIMITS: [(&str, &str); 7] = [
+const LIMITS: [(&str, &str); 11] = [
     ("HYPHA_WS_MSG_RATE_LIMIT", "1000000000"),
     ("HYPHA_WS_MSG_BURST_LIMIT", "1000000000"),
     ("HYPHA_MAX_CONNECTIONS_PER_USER", "1000000"),
@@ -33,6 +33,10 @@ const LIMITS: [(&str, &str); 7] = [
     ("HYPHA_MAX_SERVICES_PER_CLIENT", "1000000"),
     ("HYPHA_MAX_CONCURRENT_CONNECTIONS", "100"),
     ("HYPHA_REDIS_MAX_CONNECTIONS", "100000"),
+    ("HYPHA_HTTP_RATE_LIMIT", "1000000000"),
+    ("HYPHA_HTTP_BURST_LIMIT", "1000000000"),
+    ("HYPHA_HTTP_AUTHENTICATED_RATE_LIMIT", "1000000000"),
+    ("HYPHA_HTTP_AUTHENTICATED_BURST_LIMIT", "1000000000"),
 ];
 
 /// Time a server may take to get ready.
