@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::front::Front;
 use crate::socket;
+use crate::wakes::Steady;
 
 /// How long a client may take to send the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -61,11 +62,11 @@ pub(crate) async fn serve(stream: TcpStream, peer: IpAddr, front: Front, shutdow
         .max_headers(HEADERS)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
+    let mut connection = Steady::new(Box::pin(connection));
     let served = tokio::select! {
-        served = connection.as_mut() => served,
+        served = &mut connection => served,
         () = shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
+            connection.future().as_mut().graceful_shutdown();
             connection.await
         }
     };

@@ -27,6 +27,7 @@ mod services;
 mod socket;
 mod static_mounts;
 mod throttle;
+mod wakes;
 mod ws;
 
 pub use metrics::install as install_metrics;

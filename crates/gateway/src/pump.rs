@@ -164,6 +164,8 @@ impl<I: Inbound + Unpin> Future for Pump<I> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        // What reading puts into the outbox is written below.
+        this.outbox.disarm();
         if !this.read_ended && this.poll_read(cx).is_ready() {
             this.read_ended = true;
             this.outbox.finish();

@@ -3,6 +3,7 @@
 //! A hosted peer gets frames with the sender's stamped header and, beside them, the connection they came over: that is
 //! where its functions take the caller's identity from. What it sends is stamped as coming from the root user.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 use std::task::Context;
@@ -29,6 +30,7 @@ use crate::manager::Manager;
 use crate::queue::QueueService;
 use crate::registry::ServiceRecord;
 use crate::router::not_connected;
+use crate::visitor::Visit;
 use crate::workspace::Peer;
 
 /// What clients can make a hosted peer hold. Its functions take small arguments; visitors get results of any kind.
@@ -196,17 +198,15 @@ impl HostedLink {
         } else {
             &self.workspace
         };
-        let act_as = self.acting_for(&sent[..header.len]);
-        let visitor = act_as.as_ref().and_then(|act_as| act_as.from.as_deref());
-        let context = match &act_as {
-            Some(act_as) => {
-                CallerContext::new(&act_as.workspace, visitor.unwrap_or(&self.address), &act_as.user)
-            }
-            None => CallerContext::new(acting, &self.address, &self.user),
+        let visit = self.visit_of(&sent[..header.len]);
+        let context = match &visit {
+            Some(visit) => Cow::Borrowed(&visit.context),
+            None => Cow::Owned(self.context_of(&sent[..header.len], acting)),
         };
+        let context = context.as_ref();
         let to = format!("{workspace}/{client}");
         let payload = sent.slice(header.len..);
-        let head_len = header.rewritten_len(&context, &to);
+        let head_len = header.rewritten_len(context, &to);
         let peer = self
             .hub
             .workspace(workspace)
@@ -217,16 +217,14 @@ impl HostedLink {
                 .outbox
                 .push_message(
                     head_len,
-                    |out| header.write_rewritten(sent, &context, &to, out),
+                    |out| header.write_rewritten(sent, context, &to, out),
                     &payload,
                 )
                 .is_ok(),
             Some(Peer::Hosted(target)) => {
                 let mut stamped = BytesMut::with_capacity(head_len + payload.len());
-                header.write_rewritten(sent, &context, &to, &mut stamped);
+                header.write_rewritten(sent, context, &to, &mut stamped);
                 stamped.extend_from_slice(&payload);
-                let visit =
-                    visitor.and_then(|address| self.hub.visits().get(address).map(|visit| visit.clone()));
                 target.receive_internal(stamped.freeze(), visit.map(Origin::Visit));
                 true
             }
@@ -246,30 +244,34 @@ impl HostedLink {
         Ok(())
     }
 
-    /// In whose name a hosted peer sends, if it says so in the header: a visitor's, or that of whom it asks for.
-    fn acting_for(&self, header: &[u8]) -> Option<ActAs> {
-        const USER: &[u8] = b"\xa4user";
-        if !self.is_for_visitors && !header.windows(USER.len()).any(|window| window == USER) {
+    /// The visit in whose name the visitors' peer sends.
+    fn visit_of(&self, header: &[u8]) -> Option<Arc<Visit>> {
+        if !self.is_for_visitors {
             return None;
         }
-        let header = hypha_wire::decode(header).ok()?;
-        let text = |key: &str| header.get(key).and_then(Value::as_str).map(str::to_owned);
-        let from = text("from").filter(|_| self.is_for_visitors);
-        if let (Some(workspace), Some(user @ Value::Map(_))) = (text("ws"), header.get("user")) {
-            let user = user.clone();
-            return Some(ActAs {
-                workspace,
-                user,
-                from,
-            });
+        let visit = self.hub.visits().get(frame::claimed_sender(header)?)?;
+        Some(visit.clone())
+    }
+
+    /// The identity to stamp a message with: of whom it says that it is sent for, else this peer's own in the
+    /// workspace `acting`.
+    fn context_of(&self, header: &[u8], acting: &str) -> CallerContext {
+        const USER: &[u8] = b"\xa4user";
+        let own = || CallerContext::new(acting, &self.address, &self.user);
+        if !self.is_for_visitors && !header.windows(USER.len()).any(|window| window == USER) {
+            return own();
         }
-        // An answer to somebody who called the visitor.
-        let visit = self.hub.visits().get(from.as_deref()?)?.clone();
-        Some(ActAs {
-            workspace: visit.workspace.id.to_string(),
-            user: visit.user.to_value(),
-            from,
-        })
+        let Ok(header) = hypha_wire::decode(header) else {
+            return own();
+        };
+        let text = |key: &str| header.get(key).and_then(Value::as_str);
+        let from = text("from").filter(|_| self.is_for_visitors);
+        match (text("ws"), header.get("user")) {
+            (Some(workspace), Some(user @ Value::Map(_))) => {
+                CallerContext::new(workspace, from.unwrap_or(&self.address), user)
+            }
+            _ => own(),
+        }
     }
 }
 

@@ -203,6 +203,11 @@ impl Outbox {
         self.try_take(batch)
     }
 
+    /// Whoever asked for a wake with [`poll_take`](Self::poll_take) is awake, and will ask again.
+    pub fn disarm(&self) {
+        self.waker.take();
+    }
+
     fn try_take(&self, batch: &mut VecDeque<Bytes>) -> Poll<bool> {
         let mut queue = self.queue.lock();
         batch.append(&mut queue.segments);

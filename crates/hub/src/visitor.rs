@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use hypha_rpc::{ActAs, CallOptions, Error, IntoArgs, Method, RemoteFailure, RemoteGenerator, Value};
 use hypha_wire::Generator;
+use hypha_wire::frame::CallerContext;
 
 use crate::auth::{AuthError, Permission, UserInfo, effective, scope_for_workspace};
 use crate::caller::{Caller, denied};
@@ -56,6 +57,8 @@ pub(crate) struct Visit {
     pub(crate) workspace: Arc<Workspace>,
     pub(crate) remote_ip: IpAddr,
     pub(crate) hosted_calls: Arc<AtomicUsize>,
+    /// The identity that its messages are stamped with.
+    pub(crate) context: CallerContext,
     over: AtomicBool,
 }
 
@@ -241,10 +244,12 @@ impl Visitor {
     /// A visitor with an address in the workspace `acting`.
     fn new(hub: &Hub, user: UserInfo, workspace: Arc<Workspace>, remote_ip: IpAddr, acting: &str) -> Self {
         let address: Arc<str> = format!("{acting}/client-{}", random_id(&mut rand::rng())).into();
+        let record = user.to_value();
+        let context = CallerContext::new(acting, &address, &record);
         let options = CallOptions {
             act_as: Some(Arc::new(ActAs {
                 workspace: acting.to_owned(),
-                user: user.to_value(),
+                user: record,
                 from: Some(address.to_string()),
             })),
             ..CallOptions::default()
@@ -255,6 +260,7 @@ impl Visitor {
             workspace,
             remote_ip,
             hosted_calls: Arc::default(),
+            context,
             over: AtomicBool::new(false),
         });
         hub.visits().insert(address, visit.clone());

@@ -16,7 +16,7 @@ mod header;
 mod payload;
 mod reject;
 
-pub use header::{CallerContext, Header, MAX_HEADER, scan_header};
+pub use header::{CallerContext, Header, MAX_HEADER, claimed_sender, scan_header};
 pub(crate) use payload::legal_key as legal_payload_key;
 pub use payload::{PayloadKeys, scan_payload};
 pub use reject::reject_frame;

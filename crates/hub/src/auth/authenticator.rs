@@ -12,6 +12,7 @@ use super::revoked::{RevokedTokens, token_hash};
 use super::root::RootToken;
 use super::token::{MAX_TOKEN_LEN, TokenIssuer, TokenOptions};
 use super::user::UserInfo;
+use super::verified::Verified;
 
 /// Takes the token out of what was presented: a raw token, or `Bearer <token>` (also `bearer`).
 ///
@@ -39,6 +40,7 @@ pub struct Authenticator {
     issuer: TokenIssuer,
     root: Option<RootToken>,
     revoked: RevokedTokens,
+    verified: Verified,
     /// Asked in the order of the list.
     providers: RwLock<Vec<Arc<dyn IdentityProvider>>>,
 }
@@ -51,6 +53,7 @@ impl Authenticator {
             issuer: TokenIssuer::new(options),
             root,
             revoked,
+            verified: Verified::default(),
             providers: RwLock::default(),
         }
     }
@@ -118,8 +121,20 @@ impl Authenticator {
             return Ok(UserInfo::root());
         }
         let token = bare_token(credential)?;
-        let user = self.issuer.parse(token, now)?;
-        self.unless_revoked(token, user)
+        let hash = token_hash(token);
+        let known = self.verified.get(&hash, now);
+        let user = match known {
+            Some(user) => user,
+            None => {
+                let user = self.issuer.parse(token, now)?;
+                self.verified.insert(token, hash, &user);
+                user
+            }
+        };
+        if self.revoked.contains(&hash) {
+            return Err(AuthError::Revoked);
+        }
+        Ok(user)
     }
 
     fn unless_revoked(&self, token: &str, user: UserInfo) -> Result<UserInfo, AuthError> {

@@ -8,7 +8,7 @@
 //! | [`permission`] | the levels, and the one function that says what a user may do in a workspace |
 //! | [`user`], [`scope`] | the identity that travels with messages, and the text form of its grants in a token |
 //! | [`token`], [`claims`] | issuing and verifying JSON web tokens |
-//! | [`root`], [`revoked`], [`authenticator`] | the root token, revoked tokens, and the door where any credential is presented |
+//! | [`root`], [`revoked`], `verified`, [`authenticator`] | the root token, revoked tokens, those that were read before, and the door where any credential is presented |
 //! | [`provider`] | others that know users: external issuers, services of the operator |
 //! | [`child`] | tokens that a client asks for, for others to use |
 //! | [`handshake`] | what a connecting client becomes, or why it is refused |
@@ -28,6 +28,7 @@ pub mod root;
 pub mod scope;
 pub mod token;
 pub mod user;
+mod verified;
 
 pub use authenticator::Authenticator;
 pub use child::{ChildToken, TokenConfig, child_token};

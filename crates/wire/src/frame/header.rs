@@ -141,6 +141,19 @@ pub fn scan_header(frame: &[u8]) -> Result<Header<'_>> {
     })
 }
 
+/// `from` of a header as the sender wrote it: for those who know the sender. `None` if it is not there, or the header is
+/// broken.
+pub fn claimed_sender(header: &[u8]) -> Option<&str> {
+    let mut reader = Reader::new(header);
+    for _ in 0..reader.map("header").ok()? {
+        if reader.key("header").ok()? == "from" {
+            return text(&mut reader, "from", true).ok()?;
+        }
+        reader.skip().ok()?;
+    }
+    None
+}
+
 /// The string value of a routing field; `None` for nil where that is allowed.
 fn text<'a>(reader: &mut Reader<'a>, field: &'static str, optional: bool) -> Result<Option<&'a str>> {
     match reader.head()? {

@@ -3,7 +3,9 @@
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
-use super::{CallerContext, MAX_HEADER, PayloadKeys, reject_frame, scan_header, scan_payload, split};
+use super::{
+    CallerContext, MAX_HEADER, PayloadKeys, claimed_sender, reject_frame, scan_header, scan_payload, split,
+};
 use crate::codec::{decode, decode_prefix, encode};
 use crate::error::WireError;
 use crate::value::{Value, samples};
@@ -50,6 +52,14 @@ fn routing_fields_are_read_in_place() {
     );
     assert_eq!((header.session, header.parent), (Some("s9"), None));
     assert_eq!(frame[header.len..], map(&[("args", Value::Nil)]));
+}
+
+#[test]
+fn the_claimed_sender_is_read_in_place() {
+    assert_eq!(claimed_sender(&call(&[("from", "ws/c".into())])), Some("ws/c"));
+    for header in [call(&[]), call(&[("from", Value::Nil)]), call(&[("from", 7.into())]), b"\x81".to_vec()] {
+        assert_eq!(claimed_sender(&header), None);
+    }
 }
 
 #[test]
