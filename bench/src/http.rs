@@ -163,7 +163,9 @@ impl Http {
             self.grow(self.end * 2);
         }
         let read = self.stream.read(&mut self.buffer[self.end..]);
-        let count = tokio::time::timeout(PATIENCE, read).await.context("no answer")??;
+        let count = tokio::time::timeout(PATIENCE, read)
+            .await
+            .context("no answer")??;
         ensure!(count > 0, "the server closed the connection");
         self.end += count;
         Ok(())
@@ -255,7 +257,10 @@ mod tests {
             let _ = stream.read(&mut request).await.unwrap();
             let body = format!("5\r\nabcde\r\n3000\r\n{}\r\n0\r\n\r\n", "x".repeat(0x3000));
             let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-            stream.write_all((head.to_owned() + &body).as_bytes()).await.unwrap();
+            stream
+                .write_all((head.to_owned() + &body).as_bytes())
+                .await
+                .unwrap();
             let _ = stream.read(&mut request).await.unwrap();
             let refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nnope";
             stream.write_all(refusal).await.unwrap();

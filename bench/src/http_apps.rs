@@ -38,9 +38,18 @@ enum Transfer {
 }
 
 const TRANSFERS: [(Transfer, &str); 4] = [
-    (Transfer::File, "ASGI download of 256 MiB, a file in parts of 64 KiB"),
-    (Transfer::Stream(64 << 10), "ASGI download of 256 MiB, a stream in parts of 64 KiB"),
-    (Transfer::Stream(252 << 10), "ASGI download of 256 MiB, a stream in parts of 252 KiB"),
+    (
+        Transfer::File,
+        "ASGI download of 256 MiB, a file in parts of 64 KiB",
+    ),
+    (
+        Transfer::Stream(64 << 10),
+        "ASGI download of 256 MiB, a stream in parts of 64 KiB",
+    ),
+    (
+        Transfer::Stream(252 << 10),
+        "ASGI download of 256 MiB, a stream in parts of 252 KiB",
+    ),
     (Transfer::Upload, "ASGI upload of 256 MiB"),
 ];
 
@@ -64,7 +73,10 @@ pub(crate) async fn measure(run: &Run) -> Result<Vec<Figure>> {
         .run_until(async {
             let kit = Kit::new(&python, run.count(SIZE))?;
             let direct = kit.serve().await?;
-            let hub = run.start(Kind::Ours).await?.context("ours is part of every run")?;
+            let hub = run
+                .start(Kind::Ours)
+                .await?
+                .context("ours is part of every run")?;
             let ours = kit.mount(&hub).await?;
             let small = Kit::new(&python, run.count(ORIGINAL_SIZE))?;
             let original_server = run.start(Kind::Original).await?.context("the original")?;
@@ -179,10 +191,11 @@ async fn small_bodies(run: &Run, app: &App, server: Option<&Server>) -> Result<M
         None => None,
     };
     run.say(&format!(
-        "{}: first byte after {:.0} us (page), {:.0} us (stream); pages {pages:.1?}",
+        "{}: first byte after {:.0} us (page), {:.0} us (stream); pages {}",
         server.map_or("uvicorn".to_owned(), |server| format!("{:?}", server.kind)),
         first_bytes[0],
         first_bytes[1],
+        pages.map_or("-".to_owned(), |load| format!("{:.0}/s", load.calls)),
     ));
     Ok(Measured { pages, first_bytes })
 }

@@ -58,7 +58,12 @@ async fn one(run: &Run, server: &Server, counts: [usize; 2]) -> Result<Measured>
     let path = format!("/{WORKSPACE}/services/{OWNER}:echo/echo");
     let data = "x".repeat(64);
     let body = format!(r#"{{"data":"{data}"}}"#);
-    let post = request("POST", &path, &server.token, Some(("application/json", body.as_bytes())));
+    let post = request(
+        "POST",
+        &path,
+        &server.token,
+        Some(("application/json", body.as_bytes())),
+    );
     let get = request("GET", &format!("{path}?data={data}"), &server.token, None);
 
     // First, so that what the loads need is not there yet.
@@ -69,7 +74,9 @@ async fn one(run: &Run, server: &Server, counts: [usize; 2]) -> Result<Measured>
     exactly(server.address, &post, 16, more).await?;
     settle().await;
     let growth = (server.process.memory()? as f64 - before as f64) / f64::from(1 << 20);
-    run.say(&format!("{kind:?}: memory grew by {growth:.1} MiB in {more} calls"));
+    run.say(&format!(
+        "{kind:?}: memory grew by {growth:.1} MiB in {more} calls"
+    ));
 
     let times = alternate(server, &post, run.seconds()).await?;
     run.say(&format!(

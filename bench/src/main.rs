@@ -8,7 +8,8 @@
 //! | [`load`] | calls between raw clients |
 //! | [`http`], [`http_load`] | the HTTP client |
 //! | [`app`] | the ASGI application |
-//! | [`startup`], [`routing`], [`cycles`], [`idle`], [`chunks`], [`bulk`], [`registry`], [`storm`], [`http_calls`], [`http_apps`] | the scenarios |
+//! | [`startup`], [`routing`], [`cycles`], [`idle`], [`chunks`], [`bulk`], [`registry`], [`storm`] | the scenarios |
+//! | [`http_calls`], [`http_apps`] | the scenarios with HTTP |
 //! | [`report`] | the figures, beside what is wanted |
 //! | [`relay`] | the bare relay |
 
@@ -135,12 +136,11 @@ async fn measure(arguments: Arguments) -> Result<()> {
     }
     let report = Report {
         date: output("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
-        command: if arguments.quick {
-            "make bench BENCH=--quick"
-        } else {
-            "make bench"
-        }
-        .to_owned(),
+        command: match (arguments.quick, arguments.only.as_str()) {
+            (true, _) => "make bench BENCH=--quick".to_owned(),
+            (false, "") => "make bench".to_owned(),
+            (false, only) => format!("make bench BENCH=\"--only {only}\""),
+        },
         machine: machine(),
         versions: versions(&run.programs),
         figures,

@@ -57,7 +57,12 @@ fn routing_fields_are_read_in_place() {
 #[test]
 fn the_claimed_sender_is_read_in_place() {
     assert_eq!(claimed_sender(&call(&[("from", "ws/c".into())])), Some("ws/c"));
-    for header in [call(&[]), call(&[("from", Value::Nil)]), call(&[("from", 7.into())]), b"\x81".to_vec()] {
+    for header in [
+        call(&[]),
+        call(&[("from", Value::Nil)]),
+        call(&[("from", 7.into())]),
+        b"\x81".to_vec(),
+    ] {
         assert_eq!(claimed_sender(&header), None);
     }
 }
