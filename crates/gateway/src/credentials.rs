@@ -30,7 +30,15 @@ struct Presented {
 /// # Errors
 /// 401 for a credential that is not valid, 403 for blocked users and for cookies on requests of other sites.
 pub(crate) async fn identify(hub: &Hub, request: &Parts) -> Result<Identity, Failure> {
-    let remote = remote(request);
+    let token = presented(hub, request).await?;
+    Ok(hub.identify(token.as_deref(), remote(request)).await?)
+}
+
+/// The credential that a request presents; nobody has looked whether it is valid.
+///
+/// # Errors
+/// 403 for cookies on requests of other sites.
+pub(crate) async fn presented(hub: &Hub, request: &Parts) -> Result<Option<String>, Failure> {
     let presented = match hub.authenticator().reads_requests() {
         true => {
             let found = hub.authenticator().credential_of(&head(request)).await;
@@ -53,8 +61,7 @@ pub(crate) async fn identify(hub: &Hub, request: &Parts) -> Result<Identity, Fai
             "A cookie does not count for requests of pages of other sites; send the token in the Authorization header",
         ));
     }
-    let token = presented.as_ref().map(|presented| presented.token.as_str());
-    Ok(hub.identify(token, remote).await?)
+    Ok(presented.map(|presented| presented.token))
 }
 
 /// The address that a request came from.

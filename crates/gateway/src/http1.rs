@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
+use http::Request;
 use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -39,6 +41,16 @@ const HEADER_BYTES: usize = 64 * 1024;
 /// Most headers of one request.
 const HEADERS: usize = 100;
 
+/// Cuts the connection that a request came on, with what was not sent yet. In the extensions of every request.
+#[derive(Clone, Default)]
+pub(crate) struct Hangup(CancellationToken);
+
+impl Hangup {
+    pub(crate) fn now(&self) {
+        self.0.cancel();
+    }
+}
+
 /// Serves a connection until it ends or is upgraded; after `shutdown`, until the request that is being answered is.
 pub(crate) async fn serve(stream: TcpStream, peer: IpAddr, front: Front, shutdown: CancellationToken) {
     if let Err(error) = socket::configure(&stream) {
@@ -46,7 +58,10 @@ pub(crate) async fn serve(stream: TcpStream, peer: IpAddr, front: Front, shutdow
     }
     let turns = Turns::default();
     let stream = ClientStream::new(stream, turns.clone());
-    let service = hyper::service::service_fn(move |request| {
+    let hangup = Hangup::default();
+    let cut = hangup.0.clone();
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(hangup.clone());
         let front = front.clone();
         let guard = Answering::new(&turns);
         async move {
@@ -63,12 +78,18 @@ pub(crate) async fn serve(stream: TcpStream, peer: IpAddr, front: Front, shutdow
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = Steady::new(Box::pin(connection));
-    let served = tokio::select! {
-        served = &mut connection => served,
-        () = shutdown.cancelled() => {
-            connection.future().as_mut().graceful_shutdown();
-            connection.await
+    let serving = async {
+        tokio::select! {
+            served = &mut connection => served,
+            () = shutdown.cancelled() => {
+                connection.future().as_mut().graceful_shutdown();
+                connection.await
+            }
         }
+    };
+    let served = tokio::select! {
+        served = serving => served,
+        () = cut.cancelled() => return,
     };
     if let Err(error) = served {
         tracing::debug!(%peer, %error, "HTTP connection ended");

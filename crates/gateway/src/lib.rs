@@ -26,6 +26,7 @@ mod server;
 mod services;
 mod socket;
 mod static_mounts;
+mod stream;
 mod throttle;
 mod wakes;
 mod ws;

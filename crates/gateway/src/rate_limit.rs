@@ -72,6 +72,14 @@ impl RateLimits {
         }))
     }
 
+    /// Counts a request whose handler asks itself.
+    ///
+    /// # Errors
+    /// 429 when its sender has no budget left.
+    pub(crate) fn spend(&self, remote: IpAddr, headers: &HeaderMap) -> Result<(), Failure> {
+        self.take(remote, headers).map(drop).map_err(|_| exceeded())
+    }
+
     /// Takes one request out of the budget of its sender; `Err` when there is none left.
     fn take(&self, remote: IpAddr, headers: &HeaderMap) -> Result<Budget, Budget> {
         let inner = &*self.0;
@@ -182,9 +190,7 @@ pub(crate) async fn limit(
     let (mut response, budget) = match limits.take(remote, request.headers()) {
         Ok(budget) => (next.run(request).await, budget),
         Err(budget) => {
-            let text = "Rate limit exceeded. Please slow down.";
-            let failure = Failure::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", text);
-            let mut response = failure.into_response();
+            let mut response = exceeded().into_response();
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(budget.reset));
@@ -196,6 +202,11 @@ pub(crate) async fn limit(
     headers.insert(REMAINING, HeaderValue::from(budget.remaining));
     headers.insert(RESET, HeaderValue::from(budget.reset));
     response
+}
+
+fn exceeded() -> Failure {
+    let text = "Rate limit exceeded. Please slow down.";
+    Failure::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", text)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use crate::error::Failure;
 use crate::options::Options;
 use crate::rate_limit::{self, RateLimits};
-use crate::{apps, body, compression, cors, health, pages, services, static_mounts, ws};
+use crate::{apps, body, compression, cors, health, pages, services, static_mounts, stream, ws};
 
 /// What every route can reach.
 #[derive(Clone)]
@@ -47,7 +47,8 @@ pub(crate) fn router(shared: Shared, options: &Options) -> Router {
     let apps = apps::routes().layer(limited());
 
     // A connection for a long time, with limits of its own.
-    let sockets = Router::new().merge(ws::routes());
+    let stream = stream::routes(&limits).layer(from_fn_with_state(options.origins.clone(), cors::cors));
+    let sockets = Router::new().merge(ws::routes()).merge(stream);
 
     ordinary
         .merge(apps)

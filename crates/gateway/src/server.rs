@@ -73,7 +73,7 @@ impl Gateway {
             match accepted {
                 Ok((stream, remote)) => {
                     hub.tasks()
-                        .spawn(http1::serve(stream, remote.ip(), front.clone(), shutdown.clone()));
+                        .spawn(http1::serve(stream, remote.ip(), front.clone(), hub.closing()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");

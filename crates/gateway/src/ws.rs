@@ -13,7 +13,7 @@ use axum::{Extension, Router};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use hyper::upgrade::OnUpgrade;
-use hypha_hub::auth::handshake::HandshakeRequest;
+use hypha_hub::auth::handshake::{HandshakeRequest, RefusalKind};
 use hypha_hub::outbox::{CloseReason, FrameKind, Outbox};
 use hypha_hub::{Connection, Hub, Refusal, Session};
 use tokio::net::TcpStream;
@@ -170,7 +170,7 @@ fn max_payload(bytes: usize) -> Limits {
 }
 
 async fn first_frame(socket: &mut WebSocketStream<ReadSide>) -> Result<HandshakeRequest, Refusal> {
-    let refuse = |code, text: &str| Err(Refusal::new(code, text));
+    let refuse = |code, text: &str| Err(Refusal::new(RefusalKind::Invalid, code, text));
     match tokio::time::timeout(HANDSHAKE_TIMEOUT, next_data(socket)).await {
         Err(_) => refuse(1008, "Authentication payload timeout"),
         Ok(None) => Err(Refusal::quiet(1000, "")),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::auth::authenticator::bare_token;
-use crate::auth::handshake::{self, Admission, HandshakeRequest};
+use crate::auth::handshake::{self, Admission, HandshakeRequest, RefusalKind};
 use crate::auth::revoked::{TokenHash, token_hash};
 use crate::auth::{AuthError, ErrorKind, Permission, UserInfo, effective};
 use crate::connection::{Connection, Parts};
@@ -26,6 +26,8 @@ pub const COMPATIBLE_VERSION: &str = "0.21.137";
 /// Why a client is not let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
+    /// What kind of refusal it is.
+    pub kind: RefusalKind,
     /// WebSocket close code.
     pub code: u16,
     /// For the user.
@@ -36,8 +38,9 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal that trying again will not change.
-    pub fn new(code: u16, text: impl Into<String>) -> Self {
+    pub fn new(kind: RefusalKind, code: u16, text: impl Into<String>) -> Self {
         Self {
+            kind,
             code,
             text: text.into(),
             explain: true,
@@ -47,6 +50,7 @@ impl Refusal {
     /// A refusal after which clients try again.
     pub fn quiet(code: u16, text: impl Into<String>) -> Self {
         Self {
+            kind: RefusalKind::Busy,
             code,
             text: text.into(),
             explain: false,
@@ -65,7 +69,7 @@ impl From<AuthError> for Refusal {
 
 impl From<handshake::Refusal> for Refusal {
     fn from(refusal: handshake::Refusal) -> Self {
-        Self::new(refusal.code, refusal.message)
+        Self::new(refusal.kind, refusal.code, refusal.message)
     }
 }
 
@@ -116,7 +120,7 @@ impl Hub {
         self.unless_held_back(user.as_ref())?;
         let admission = handshake::admit(&request, user, now, &mut rand::rng())?;
         if let Some(text) = self.blocked(&admission.user, remote, now) {
-            return Err(Refusal::new(1008, text));
+            return Err(Refusal::new(RefusalKind::Permission, 1008, text));
         }
         let (workspace, user) = self.enter(&admission).await?;
         drop(slot);
@@ -125,6 +129,7 @@ impl Hub {
             .await
     }
 
+    /// Why this user, or this address, is kept out.
     pub(crate) fn blocked(&self, user: &UserInfo, remote: IpAddr, now: u64) -> Option<String> {
         let effective_user = user.attribution();
         self.blocklist()
@@ -142,7 +147,7 @@ impl Hub {
                     tracing::error!(%error, "cannot load a workspace");
                     Refusal::quiet(1013, "Server busy, please retry")
                 }
-                error => Refusal::from(handshake::Refusal::setup(error)),
+                error => handshake::Refusal::setup(RefusalKind::NotFound, error).into(),
             })?;
         let owners = workspace.info.read().owners.clone();
         let user = handshake::join(admission, &owners)?;
@@ -171,7 +176,7 @@ impl Hub {
         };
         if alive {
             let text = format!("Client already exists and is active: {address}");
-            return Err(handshake::Refusal::setup(text).into());
+            return Err(handshake::Refusal::setup(RefusalKind::Taken, text).into());
         }
         Ok(())
     }
@@ -189,7 +194,7 @@ impl Hub {
         // A client that comes back may find its old connection still counted: it is to try again.
         let limit = |text: String| Refusal {
             explain: !admission.reconnecting,
-            ..Refusal::new(1008, text)
+            ..Refusal::new(RefusalKind::Limit, 1008, text)
         };
         let user_slot = match self.user_slot(&user) {
             Ok(slot) => slot,
@@ -250,7 +255,7 @@ impl Hub {
             .await
             .map_err(|error| match error.kind() {
                 ErrorKind::Unavailable => Refusal::from(error),
-                _ => handshake::Refusal::setup(error).into(),
+                _ => handshake::Refusal::setup(RefusalKind::Busy, error).into(),
             })?;
         let mut info = json!({
             "type": "connection_info",

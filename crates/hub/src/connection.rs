@@ -97,6 +97,11 @@ impl Connection {
         &self.address
     }
 
+    /// Whether its user never signed in.
+    pub fn is_anonymous(&self) -> bool {
+        self.user.is_anonymous
+    }
+
     /// Where this connection's frames wait for its writer.
     pub fn outbox(&self) -> &Outbox {
         &self.outbox
@@ -110,7 +115,7 @@ impl Connection {
     }
 
     /// Seconds since the last frame.
-    pub(crate) fn idle_seconds(&self) -> f64 {
+    pub fn idle_seconds(&self) -> f64 {
         let last = self.last_frame.load(Ordering::Relaxed);
         let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         elapsed.saturating_sub(last) as f64 / 1000.0

@@ -341,7 +341,7 @@ impl Hub {
     ///
     /// # Errors
     /// Why it did not answer `pong` in time.
-    pub(crate) async fn probe(&self, address: &str, timeout: Duration) -> Result<(), String> {
+    pub async fn probe(&self, address: &str, timeout: Duration) -> Result<(), String> {
         match self
             .call_client(address, "built-in", "ping", vec!["ping".into()], timeout)
             .await?

@@ -172,6 +172,11 @@ impl Hub {
         &self.0.tasks
     }
 
+    /// Cancelled when the hub stops and all its connections have been closed.
+    pub fn closing(&self) -> CancellationToken {
+        self.0.shutdown.clone()
+    }
+
     /// Tokens and who they stand for.
     pub fn authenticator(&self) -> &Authenticator {
         &self.0.authenticator

@@ -58,6 +58,15 @@ pub struct Limits {
     pub message_burst: f64,
     /// Seconds without a frame after which a connection is closed (`HYPHA_WS_IDLE_TIMEOUT`).
     pub idle_timeout: f64,
+    /// Seconds without a message after which a client on an HTTP stream is asked whether it is there
+    /// (`HYPHA_STREAM_IDLE_THRESHOLD`).
+    pub stream_idle: f64,
+    /// Seconds between looks at how long it has been silent (`HYPHA_STREAM_SWEEP_INTERVAL`).
+    pub stream_sweep: f64,
+    /// Seconds that it may take to answer (`HYPHA_STREAM_PING_TIMEOUT`).
+    pub stream_ping_timeout: f64,
+    /// Questions without an answer, one after another, after which it counts as gone (`HYPHA_STREAM_MAX_PING_MISSES`).
+    pub stream_ping_misses: usize,
     /// Largest frame in bytes.
     pub frame_bytes: usize,
     /// Bytes that may wait in the outbox of one connection (`HYPHA_WS_OUTBOX_BYTES`).
@@ -86,6 +95,10 @@ impl Default for Limits {
             messages_per_second: 10_000.0,
             message_burst: 20_000.0,
             idle_timeout: 600.0,
+            stream_idle: 60.0,
+            stream_sweep: 30.0,
+            stream_ping_timeout: 5.0,
+            stream_ping_misses: 3,
             frame_bytes: 16 * 1024 * 1024,
             outbox_bytes: 64 * 1024 * 1024,
             hosted_calls: 1024,

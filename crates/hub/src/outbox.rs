@@ -6,6 +6,7 @@
 //! until the writer says that the kernel has it. At the limit the outbox closes itself: the receiver is too slow
 //! and is disconnected ([`CloseReason::slow_consumer`]); the sender learns it from [`PushError::Full`].
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::task::{Context, Poll};
@@ -35,6 +36,10 @@ pub enum FrameKind {
 pub trait Framing: Send + Sync + 'static {
     /// Appends what precedes the `len` bytes of a frame of this kind.
     fn prefix(&self, kind: FrameKind, len: usize, out: &mut BytesMut);
+    /// The body of a control frame in the transport's own form.
+    fn control_body<'a>(&self, json: &'a [u8]) -> Cow<'a, [u8]> {
+        Cow::Borrowed(json)
+    }
     /// The body of a close frame.
     fn close_body(&self, reason: &CloseReason) -> Bytes;
 }
@@ -154,8 +159,12 @@ impl Outbox {
     /// # Errors
     /// As [`Outbox::push_message`].
     pub fn push(&self, kind: FrameKind, body: &[u8]) -> Result<(), PushError> {
+        let body = match kind {
+            FrameKind::Text => self.framing.control_body(body),
+            FrameKind::Binary | FrameKind::Close => Cow::Borrowed(body),
+        };
         let mut queue = self.admit(body.len())?;
-        self.append(&mut queue, kind, body);
+        self.append(&mut queue, kind, &body);
         drop(queue);
         self.waker.wake();
         Ok(())

@@ -1,10 +1,11 @@
-//! The client: a peer on a WebSocket that is kept open.
+//! The client: a peer on a connection that is kept open.
 //!
 //! | module | subject |
 //! |---|---|
 //! | `options` | how to connect |
 //! | `handshake` | opening a connection |
-//! | `outbox` | the bounded queue to the socket, and back-pressure |
+//! | `line` | what a connection is made of: `websocket`, or HTTP, a `stream` with `site` |
+//! | `outbox` | the bounded queue to the connection, and back-pressure |
 //! | `tls` | encryption, for hubs behind `https://` |
 //! | `pump` | a connection while it lasts |
 //! | `supervise` | reconnecting, and telling the hub about this client's services again |
@@ -13,14 +14,18 @@
 
 mod backoff;
 mod handshake;
+mod line;
 mod manager;
 mod options;
 mod outbox;
 mod pump;
 mod remote_service;
+mod site;
+mod stream;
 mod supervise;
 #[cfg(feature = "tls")]
 mod tls;
+mod websocket;
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,7 +44,7 @@ use crate::service::Service;
 
 pub use handshake::ConnectionInfo;
 pub use manager::{Manager, ServiceInfo, TokenOptions};
-pub use options::{Connect, connect, connect_from_env};
+pub use options::{Connect, Transport, connect, connect_from_env};
 pub use remote_service::{GetService, RemoteService};
 
 use outbox::Outbox;

@@ -17,7 +17,7 @@ mod value;
 
 pub use client::{
     Client, Connect, ConnectionInfo, GetService, Manager, RemoteService, ServiceInfo, Status, TokenOptions,
-    connect, connect_from_env,
+    Transport, connect, connect_from_env,
 };
 pub use error::{Error, ErrorKind, RemoteFailure};
 /// Turns the public methods of an `impl` block into a service.

@@ -40,12 +40,44 @@ pub struct Admission {
     pub reconnecting: bool,
 }
 
+/// What kind of refusal it is, for transports that have a status for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// The credential is no good, or is missing.
+    Credential,
+    /// The credential is good, and not for this.
+    Permission,
+    /// There is no such workspace.
+    NotFound,
+    /// A field of the request is malformed.
+    Invalid,
+    /// The client id is in use.
+    Taken,
+    /// As much as is allowed is open already.
+    Limit,
+    /// Not now; trying again may help.
+    Busy,
+}
+
+impl From<ErrorKind> for RefusalKind {
+    fn from(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::Authentication => Self::Credential,
+            ErrorKind::Permission => Self::Permission,
+            ErrorKind::Value => Self::Invalid,
+            ErrorKind::Internal | ErrorKind::Unavailable => Self::Busy,
+        }
+    }
+}
+
 /// Why a client is turned away for good: `{"type":"error","message":<message>}`, then a close frame.
 ///
 /// Clients stop reconnecting on such a frame, so this is never for what may pass.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
+    /// What kind of refusal it is.
+    pub kind: RefusalKind,
     /// Code of the close frame.
     pub code: u16,
     /// The full text. As the reason of the close frame it has to be cut to 123 bytes.
@@ -59,15 +91,20 @@ impl Refusal {
     pub const GOING_AWAY: u16 = 1001;
 
     /// A failure after authentication.
-    pub fn setup(detail: impl std::fmt::Display) -> Self {
+    pub fn setup(kind: RefusalKind, detail: impl std::fmt::Display) -> Self {
         Self {
+            kind,
             code: Self::GOING_AWAY,
             message: format!("Failed to establish connection: {detail}"),
         }
     }
 
-    fn authentication(detail: impl std::fmt::Display) -> Self {
-        Self::setup(format_args!("Failed to authenticate user: {detail}"))
+    fn authentication(kind: RefusalKind, detail: impl std::fmt::Display) -> Self {
+        Self::setup(kind, format_args!("Failed to authenticate user: {detail}"))
+    }
+
+    fn invalid(detail: impl std::fmt::Display) -> Self {
+        Self::setup(RefusalKind::Invalid, detail)
     }
 }
 
@@ -75,11 +112,12 @@ impl From<AuthError> for Refusal {
     fn from(error: AuthError) -> Self {
         if error.kind() == ErrorKind::Authentication && error != AuthError::Revoked {
             return Self {
+                kind: RefusalKind::Credential,
                 code: Self::POLICY,
                 message: format!("Authentication error: {error}"),
             };
         }
-        Self::authentication(error)
+        Self::authentication(error.kind().into(), error)
     }
 }
 
@@ -118,17 +156,17 @@ pub fn admit(
         }
     };
     if workspace == "*" {
-        return Err(Refusal::setup(
+        return Err(Refusal::invalid(
             "Dynamic workspace is not allowed for this endpoint",
         ));
     }
-    let workspace = WorkspaceId::parse(&workspace).map_err(Refusal::setup)?;
+    let workspace = WorkspaceId::parse(&workspace).map_err(Refusal::invalid)?;
     if announced.is_empty() {
-        return Err(Refusal::setup(format_args!(
+        return Err(Refusal::invalid(format_args!(
             "Failed to authenticate user to workspace: {workspace}"
         )));
     }
-    let client_id = ClientId::parse(announced).map_err(Refusal::setup)?;
+    let client_id = ClientId::parse(announced).map_err(Refusal::invalid)?;
     Ok(Admission {
         user,
         workspace,
@@ -142,23 +180,31 @@ fn reconnecting(user: UserInfo, asked: Option<&str>, announced: &str) -> Result<
     user.scope.general_access()?;
     let Some(pinned) = user.scope.current_workspace.clone() else {
         return Err(Refusal::authentication(
+            RefusalKind::Credential,
             "Invalid scope, current_workspace is required",
         ));
     };
     if let Some(asked) = asked.filter(|asked| *asked != pinned) {
         let detail = format_args!("Invalid scope, workspace mismatch: {asked} != {pinned}");
-        return Err(Refusal::authentication(detail));
+        return Err(Refusal::authentication(RefusalKind::Credential, detail));
     }
     let Some(client) = user.scope.client_id.as_deref() else {
-        return Err(Refusal::authentication("Invalid scope, client_id is required"));
+        return Err(Refusal::authentication(
+            RefusalKind::Credential,
+            "Invalid scope, client_id is required",
+        ));
     };
     if effective(&user, &pinned) < Some(Permission::Read) {
-        return Err(Refusal::authentication(format_args!(
-            "Permission denied for workspace: {pinned}"
-        )));
+        return Err(Refusal::authentication(
+            RefusalKind::Permission,
+            format_args!("Permission denied for workspace: {pinned}"),
+        ));
     }
     if client != announced {
-        return Err(Refusal::authentication("Client id mismatch, disconnecting"));
+        return Err(Refusal::authentication(
+            RefusalKind::Credential,
+            "Client id mismatch, disconnecting",
+        ));
     }
     Ok((user, pinned))
 }
@@ -172,17 +218,21 @@ fn with_token(user: UserInfo, asked: Option<&str>, announced: &str) -> Result<(U
         .as_deref()
         .filter(|client| *client != announced)
     {
-        return Err(Refusal::authentication(format_args!(
-            "Client id mismatch: this token is restricted to client with client_id='{client}'"
-        )));
+        return Err(Refusal::authentication(
+            RefusalKind::Permission,
+            format_args!("Client id mismatch: this token is restricted to client with client_id='{client}'"),
+        ));
     }
     let pinned = user.scope.current_workspace.as_deref();
     if let (Some(pinned), Some(asked)) = (pinned, asked)
         && pinned != asked
     {
-        return Err(Refusal::authentication(format_args!(
-            "Current workspace encoded in the token ({pinned}) does not match the specified workspace ({asked})"
-        )));
+        return Err(Refusal::authentication(
+            RefusalKind::Permission,
+            format_args!(
+                "Current workspace encoded in the token ({pinned}) does not match the specified workspace ({asked})"
+            ),
+        ));
     }
     // Nobody works in `public`; older clients ask for it when they mean "anywhere".
     let workspace = match asked.or(pinned) {
@@ -210,9 +260,10 @@ pub fn join(admission: &Admission, owners: &[String]) -> Result<UserInfo, Refusa
         ..user.clone()
     };
     if effective(&joined, workspace) < Some(Permission::Read) {
-        return Err(Refusal::setup(format_args!(
-            "Permission denied for workspace: {workspace}"
-        )));
+        return Err(Refusal::setup(
+            RefusalKind::Permission,
+            format_args!("Permission denied for workspace: {workspace}"),
+        ));
     }
     Ok(joined)
 }

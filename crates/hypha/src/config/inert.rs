@@ -118,7 +118,10 @@ const VARIABLES: [(&str, Why); 10] = [
         "HYPHA_EXPOSE_DETAILED_ERRORS",
         NotNeeded("errors never carry stack traces"),
     ),
-    ("HYPHA_STREAM_", NotYet("RPC over HTTP streams")),
+    (
+        "HYPHA_STREAM_MAX_QUEUE_DROPS",
+        NotNeeded("nothing is dropped from a stream; HYPHA_WS_OUTBOX_BYTES bounds what waits for a client"),
+    ),
     ("HYPHA_REDIS_", NotYet("several servers on one Redis")),
     ("HYPHA_EVENTBUS_", NotYet("several servers on one Redis")),
     ("HYPHA_SERVER_CHECK_", NotYet("several servers on one Redis")),

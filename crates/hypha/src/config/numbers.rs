@@ -15,7 +15,7 @@ enum Slot<'a> {
     AmountOrZero(&'a mut f64),
 }
 
-fn slots<'a>(options: &'a mut Options, gateway: &'a mut GatewayOptions) -> [(&'static str, Slot<'a>); 15] {
+fn slots<'a>(options: &'a mut Options, gateway: &'a mut GatewayOptions) -> [(&'static str, Slot<'a>); 19] {
     let limits = &mut options.limits;
     [
         ("HYPHA_WS_IDLE_TIMEOUT", Slot::Amount(&mut limits.idle_timeout)),
@@ -26,6 +26,22 @@ fn slots<'a>(options: &'a mut Options, gateway: &'a mut GatewayOptions) -> [(&'s
         (
             "HYPHA_WS_MSG_BURST_LIMIT",
             Slot::Amount(&mut limits.message_burst),
+        ),
+        (
+            "HYPHA_STREAM_IDLE_THRESHOLD",
+            Slot::Amount(&mut limits.stream_idle),
+        ),
+        (
+            "HYPHA_STREAM_SWEEP_INTERVAL",
+            Slot::Amount(&mut limits.stream_sweep),
+        ),
+        (
+            "HYPHA_STREAM_PING_TIMEOUT",
+            Slot::Amount(&mut limits.stream_ping_timeout),
+        ),
+        (
+            "HYPHA_STREAM_MAX_PING_MISSES",
+            Slot::Count(&mut limits.stream_ping_misses),
         ),
         ("HYPHA_WS_OUTBOX_BYTES", Slot::Count(&mut limits.outbox_bytes)),
         (

@@ -5,15 +5,28 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
+
 use super::Client;
 use crate::crypto::KeyPair;
 use crate::error::Error;
+
+/// What a connection is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// One WebSocket.
+    #[default]
+    WebSocket,
+    /// One long HTTP answer, and a request for what this client sends: for where WebSockets do not get through.
+    Http,
+}
 
 /// How a client connects. Made by [`connect`]; awaiting it connects.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is connected before this is awaited"]
 pub struct Connect {
     pub(crate) url: String,
+    pub(crate) transport: Transport,
     pub(crate) workspace: Option<String>,
     pub(crate) token: Option<String>,
     pub(crate) reconnection_token: Option<String>,
@@ -41,6 +54,7 @@ pub struct Connect {
 pub fn connect(url: impl Into<String>) -> Connect {
     Connect {
         url: url.into(),
+        transport: Transport::default(),
         workspace: None,
         token: None,
         reconnection_token: None,
@@ -87,6 +101,12 @@ fn read_token(path: PathBuf) -> Result<String, Error> {
 }
 
 impl Connect {
+    /// What the connection is made of; a WebSocket by default.
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.transport = transport;
+        self
+    }
+
     /// The workspace to join; by default the token's, or the user's own.
     pub fn workspace(mut self, workspace: impl Into<String>) -> Self {
         self.workspace = Some(workspace.into());
@@ -148,10 +168,21 @@ impl Connect {
         self
     }
 
-    /// Adds a header to the request that opens the connection.
+    /// Adds a header to the request that opens the connection (over HTTP, to all requests).
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
+    }
+
+    /// The headers that were added.
+    pub(super) fn header_map(&self) -> Result<HeaderMap, Error> {
+        let mut map = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let bad = || Error::Config(format!("Invalid header: {name}"));
+            let value = HeaderValue::from_str(value).map_err(|_| bad())?;
+            map.insert(HeaderName::try_from(name).map_err(|_| bad())?, value);
+        }
+        Ok(map)
     }
 
     /// Turns end-to-end encryption on with this key pair.

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
 use serde_json::Value as Json;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::handshake::Socket;
+use super::line::{Incoming, Reader, Writer};
 use super::outbox::Outbox;
 use crate::peer::Peer;
 
@@ -29,37 +27,33 @@ pub(super) struct Pump {
 
 impl Pump {
     /// Runs the connection until it ends; gives the reason.
-    pub(super) async fn run(&self, socket: Socket) -> String {
-        let (sink, stream) = socket.split();
+    pub(super) async fn run(&self, reader: Reader, writer: Writer) -> String {
         let heard = Mutex::new(Instant::now());
         tokio::select! {
-            reason = self.read(stream, &heard) => reason,
-            reason = self.write(sink) => reason,
+            reason = self.read(reader, &heard) => reason,
+            reason = self.write(writer) => reason,
             reason = self.keep_alive(&heard) => reason,
         }
     }
 
-    async fn read(&self, mut stream: SplitStream<Socket>, heard: &Mutex<Instant>) -> String {
+    async fn read(&self, mut reader: Reader, heard: &Mutex<Instant>) -> String {
         loop {
-            let message = stream.next().await;
+            let incoming = reader.next().await;
             *heard.lock() = Instant::now();
-            match message {
-                Some(Ok(Message::Binary(frame))) => self.peer.receive(frame).await,
-                Some(Ok(Message::Text(text))) => self.control(&text),
-                Some(Ok(Message::Close(Some(frame)))) => {
-                    return format!("{} {}", u16::from(frame.code), frame.reason);
+            match incoming {
+                Incoming::Frame(frame) => self.peer.receive(frame).await,
+                Incoming::Control(message) => {
+                    if let Some(reason) = self.control(&message) {
+                        return reason;
+                    }
                 }
-                Some(Ok(Message::Close(None))) | None => return "closed by the hub".to_owned(),
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return error.to_string(),
+                Incoming::End(reason) => return reason,
             }
         }
     }
 
-    fn control(&self, text: &str) {
-        let Ok(message) = serde_json::from_str::<Json>(text) else {
-            return;
-        };
+    /// Takes note of what the hub says; gives the reason when it ends the connection.
+    fn control(&self, message: &Json) -> Option<String> {
         let field = |name: &str| message.get(name).and_then(Json::as_str);
         match field("type") {
             Some("reconnection_token") => {
@@ -67,24 +61,21 @@ impl Pump {
                     *self.token.lock() = Some(token.to_owned());
                 }
             }
-            Some("pong") => {}
+            Some("ping" | "pong") => {}
+            Some("error") => return Some(field("message").unwrap_or("ended by the hub").to_owned()),
             other => tracing::debug!(?other, "ignored a control message"),
         }
+        None
     }
 
-    async fn write(&self, mut sink: SplitSink<Socket, Message>) -> String {
+    async fn write(&self, mut writer: Writer) -> String {
         loop {
             let Some(messages) = self.outbox.take().await else {
-                let _ = sink.close().await;
+                writer.close().await;
                 return "disconnected".to_owned();
             };
-            for message in messages {
-                if let Err(error) = sink.feed(message).await {
-                    return error.to_string();
-                }
-            }
-            if let Err(error) = sink.flush().await {
-                return error.to_string();
+            if let Err(reason) = writer.write(messages).await {
+                return reason;
             }
         }
     }

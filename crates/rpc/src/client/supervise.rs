@@ -106,7 +106,12 @@ impl Inner {
 
     /// Runs one connection until it ends.
     async fn run(&self, opened: Opened) -> End {
-        let Opened { socket, info, early } = opened;
+        let Opened {
+            reader,
+            writer,
+            info,
+            early,
+        } = opened;
         let manager = format!("*/{}", info.manager_id);
         self.peer.set_server(&info.public_base_url, Some(&manager));
         let life_time = info.reconnection_token_life_time.unwrap_or(f64::MAX);
@@ -127,7 +132,7 @@ impl Inner {
             ping_timeout: self.options.ping_timeout,
             refresh_interval: self.options.token_refresh_interval.min(renewed_at_latest),
         };
-        let pumping = pump.run(socket);
+        let pumping = pump.run(reader, writer);
         tokio::pin!(pumping);
         let end = tokio::select! {
             biased;
