@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 use super::error::AuthError;
 use super::permission::Permission;
 use super::provider::{IdentityProvider, RequestHead};
-use super::revoked::{RevokedTokens, token_hash};
+use super::revoked::{RevokedTokens, TokenHash, token_hash};
 use super::root::RootToken;
 use super::token::{MAX_TOKEN_LEN, TokenIssuer, TokenOptions};
 use super::user::UserInfo;
@@ -110,7 +110,7 @@ impl Authenticator {
         }
         for provider in providers {
             if let Some(user) = provider.parse_token(token).await? {
-                return self.unless_revoked(token, settled(user));
+                return self.unless_revoked(&token_hash(token), settled(user));
             }
         }
         self.authenticate_locally(credential, now)
@@ -127,23 +127,20 @@ impl Authenticator {
         {
             let hash = token_hash(token);
             if let Some(user) = self.verified.get(&hash, now) {
-                return match self.revoked.contains(&hash) {
-                    true => Err(AuthError::Revoked),
-                    false => Ok(user),
-                };
+                return self.unless_revoked(&hash, user);
             }
         }
         if self.is_root_token(credential) {
             return Ok(UserInfo::root());
         }
         let token = bare_token(credential)?;
-        let user = self.unless_revoked(token, self.issuer.parse(token, now)?)?;
-        self.verified.insert(token, token_hash(token), &user);
-        Ok(user)
+        let (hash, user) = (token_hash(token), self.issuer.parse(token, now)?);
+        self.verified.insert(token, hash, &user);
+        self.unless_revoked(&hash, user)
     }
 
-    fn unless_revoked(&self, token: &str, user: UserInfo) -> Result<UserInfo, AuthError> {
-        if self.revoked.contains(&token_hash(token)) {
+    fn unless_revoked(&self, hash: &TokenHash, user: UserInfo) -> Result<UserInfo, AuthError> {
+        if self.revoked.contains(hash) {
             return Err(AuthError::Revoked);
         }
         Ok(user)
