@@ -19,6 +19,9 @@ from tokens import new_user_id, user_token
 logging.getLogger("websockets-client").setLevel(logging.CRITICAL)
 logging.getLogger("hypha-rpc").setLevel(logging.CRITICAL)
 
+# Modules whose tests run over WebSockets and over HTTP streams.
+BOTH_TRANSPORTS = {"test_callbacks", "test_errors", "test_generators", "test_large", "test_numpy", "test_services"}
+
 _running: list[Server] = []
 
 
@@ -79,14 +82,28 @@ def fresh_server():
         yield make
 
 
+def pytest_generate_tests(metafunc):
+    """Tests of what a client can do run over both transports, unless the client cannot do it over HTTP."""
+    if "transport" in metafunc.fixturenames and metafunc.module.__name__ in BOTH_TRANSPORTS:
+        only_websocket = metafunc.definition.get_closest_marker("only_websocket")
+        metafunc.parametrize("transport", ["websocket"] if only_websocket else ["websocket", "http"])
+
+
+@pytest.fixture
+def transport() -> str:
+    """What the clients of `connect` use unless told otherwise."""
+    return "websocket"
+
+
 @pytest_asyncio.fixture
-async def connect(request):
+async def connect(request, transport):
     """`connect(server=…, **config)`: an official client, closed after the test. Default is the shared server."""
     clients = []
 
     async def make(on: Server | None = None, **config):
         target = on or request.getfixturevalue("server")
         config.setdefault("client_id", f"c-{secrets.token_hex(6)}")
+        config.setdefault("transport", transport)
         client = await connect_to_server({"server_url": target.url, "method_timeout": 15, **config})
         clients.append(client)
         return client

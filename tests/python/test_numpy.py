@@ -172,6 +172,7 @@ async def test_an_io_stream(connect, user):
     assert await stream.read() == b" bytes"
 
 
+@pytest.mark.only_websocket
 async def test_a_custom_codec(connect, user):
     class Point:
         def __init__(self, x, y):
@@ -192,6 +193,7 @@ async def test_a_custom_codec(connect, user):
     assert (point.x, point.y) == (2, 1)
 
 
+@pytest.mark.only_websocket
 async def test_a_codec_only_one_side_knows(connect, user):
     class Point:
         x = 7

@@ -109,6 +109,7 @@ async def test_a_class_instance_becomes_the_default_service(connect, user):
     assert await api.hello("you") == "Hello you"
 
 
+@pytest.mark.only_websocket
 async def test_export_and_get_app(connect, user):
     provider, caller = await pair(connect, user)
     await provider.export({"greet": lambda: "hi", "_private": lambda: "no"})
@@ -144,6 +145,7 @@ async def test_overwrite(connect, user):
     assert len(listed) == 1
 
 
+@pytest.mark.only_websocket
 async def test_unregister(connect, user):
     provider, caller = await pair(connect, user)
     await provider.register_service({"id": "gone", "f": lambda: 1})

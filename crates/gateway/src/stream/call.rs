@@ -16,6 +16,8 @@ use super::send::read;
 use crate::credentials::identify;
 use crate::error::Failure;
 
+/// To a client whose stream has ended, and which does not know it yet.
+const NO_STREAM: &str = "This client has no open stream, and the body is no call without one";
 /// Largest body, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
 
@@ -70,7 +72,7 @@ impl Call {
     fn of(body: &Bytes) -> Result<Self, Failure> {
         let invalid = |text: &str| Failure::bad_request(text);
         let message = hypha_wire::codec::decode_bytes(body)
-            .map_err(|error| invalid(&format!("The body is not one MessagePack map: {error}")))?;
+            .map_err(|error| invalid(&format!("{NO_STREAM}; not one MessagePack map: {error}")))?;
         let text = |key: &str| message.get(key).and_then(Value::as_str);
         if text("type") != Some("method") {
             return Err(invalid("Stateless calls require type='method'"));

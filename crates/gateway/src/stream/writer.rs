@@ -17,9 +17,9 @@ use tokio::time::{Instant, sleep, timeout};
 use super::table::Entry;
 use crate::http1::Hangup;
 
-/// An idle stream says something this often. The original server does so every 30 s, which is also how long the Python client
-/// waits before it gives up.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// An idle stream says something this often. The original server does so every 30 s, but the Python client gives up when it
+/// has heard nothing for its `method_timeout`, which many set to 10 s.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// What it says.
 const PING: &[u8] = br#"{"type":"ping"}"#;
 /// How long the client may take to read what is left after the end was decided.
