@@ -65,9 +65,9 @@ export async function connect(t, config = {}) {
 }
 
 /** Two clients in the home workspace of a new user. */
-export async function pair(t) {
+export async function pair(t, config = {}) {
   const token = userToken(newId("user"));
-  return [await connect(t, { token }), await connect(t, { token })];
+  return [await connect(t, { token, ...config }), await connect(t, { token, ...config })];
 }
 
 /** Wait until `check()` is truthy; its value. */
