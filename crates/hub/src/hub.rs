@@ -7,11 +7,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use dashmap::DashMap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::GoneHook;
 use crate::auth::{Authenticator, UserInfo};
 use crate::blocklist::Blocklist;
 use crate::cluster::{Channel, Cluster};
@@ -46,6 +47,7 @@ struct Shared {
     cluster: Arc<dyn Cluster>,
     blocklist: Blocklist,
     queues: Queues,
+    gone_hooks: RwLock<Vec<GoneHook>>,
     workspaces: DashMap<WorkspaceId, Arc<Workspace>, foldhash::fast::RandomState>,
     /// The HTTP requests that call services at the moment, by their addresses.
     visits: DashMap<Arc<str>, Arc<Visit>, foldhash::fast::RandomState>,
@@ -132,6 +134,7 @@ impl Hub {
             cluster,
             blocklist,
             queues: Queues::default(),
+            gone_hooks: RwLock::default(),
             workspaces: DashMap::default(),
             visits: DashMap::default(),
             users: Mutex::default(),
@@ -192,6 +195,10 @@ impl Hub {
 
     pub(crate) fn blocklist(&self) -> &Blocklist {
         &self.0.blocklist
+    }
+
+    pub(crate) fn gone_hooks(&self) -> &RwLock<Vec<GoneHook>> {
+        &self.0.gone_hooks
     }
 
     pub(crate) fn queues(&self) -> &Queues {

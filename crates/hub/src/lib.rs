@@ -13,10 +13,12 @@
 //! | `router` | the hot path: one frame to one peer or to the subscribers of a workspace |
 //! | `connection`, [`outbox`], `pending`, `transfers` | what lives and dies with a connection |
 //! | `workspace`, `registry` | workspaces in memory, their clients and services |
+//! | `access` | what others ask about workspaces |
 //! | `visitor` | callers that are no clients: HTTP requests |
 //! | `hosted`, `manager`, `queue`, `admin` | the hub's own services |
 //! | [`auth`], [`ids`], `blocklist`, `own` | who may do what |
 
+mod access;
 mod admin;
 mod admission;
 pub mod auth;
@@ -45,6 +47,7 @@ mod transfers;
 mod visitor;
 mod workspace;
 
+pub use access::{GoneHook, WorkspaceAccess};
 pub use admission::{COMPATIBLE_VERSION, Refusal, Session};
 pub use caller::Caller;
 pub use connection::Connection;

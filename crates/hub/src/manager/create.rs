@@ -154,6 +154,9 @@ impl Manager {
         };
         self.hub.store().delete_workspace(id).await?;
         self.hub.evict(&workspace_id);
+        if info.persistent {
+            self.hub.workspace_gone(&workspace_id);
+        }
         let event = hypha_wire::to_value(&info.redacted()).unwrap_or(Value::Nil);
         if let Some(home) = self.hub.workspace(&format!("ws-user-{}", user.attribution())) {
             events::emit(&home, "workspace_deleted", event);
@@ -202,6 +205,9 @@ impl crate::hub::Hub {
         };
         workspace.members.write().closed = true;
         self.queues().forget(id.as_str());
+        if !workspace.info.read().persistent {
+            self.workspace_gone(id);
+        }
         for connection in workspace.connections() {
             connection.close(&CloseReason::new(1001, format!("Workspace unloaded: {id}")));
         }

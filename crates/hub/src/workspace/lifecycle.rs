@@ -156,6 +156,9 @@ impl Hub {
             Arc::ptr_eq(current, workspace)
         });
         self.queues().forget(workspace.id.as_str());
+        if !workspace.info.read().persistent {
+            self.workspace_gone(&workspace.id);
+        }
         tracing::debug!(workspace = %workspace.id, "workspace unloaded");
     }
 
