@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use hypha_rpc::{ErrorKind, RemoteFailure};
+
 use crate::key::KeyError;
 
 /// Why a storage cannot be opened.
@@ -15,6 +17,14 @@ pub enum OpenError {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// The S3 server cannot be used.
+    #[error("cannot use the S3 server {endpoint}: {detail}")]
+    S3 {
+        /// Its URL.
+        endpoint: String,
+        /// What went wrong.
+        detail: String,
     },
     /// The index cannot be opened or brought up to date.
     #[error("cannot open the index of files {path}: {detail}")]
@@ -78,6 +88,9 @@ pub enum Error {
     /// A [gate](crate::Gate) does not let the write through.
     #[error("{0}")]
     Refused(String),
+    /// The caller may not do this where it wants to.
+    #[error("{0}")]
+    Access(RemoteFailure),
     /// The index says that there are bytes, and there are none: the disk has lost them.
     #[error("The content of {0} is lost or damaged on the server")]
     Damaged(String),
@@ -104,6 +117,30 @@ impl From<sqlx::Error> for Error {
         match code {
             Some(code) if code & 0xff == 13 => Self::DiskFull,
             _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<RemoteFailure> for Error {
+    fn from(failure: RemoteFailure) -> Self {
+        Self::Access(failure)
+    }
+}
+
+impl From<Error> for RemoteFailure {
+    /// What a caller is told. What only the operator can do something about stays in the log.
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        match error {
+            Error::Access(failure) => failure,
+            Error::NotFound(_) => Self::file_not_found(text),
+            Error::Refused(_) => Self::permission(text),
+            Error::Quota { .. } | Error::DiskFull => Self::new(ErrorKind::Other("OSError".into()), text),
+            Error::Damaged(_) | Error::Unavailable(_) => {
+                tracing::error!(error = text, "the file store failed");
+                Self::runtime("The server cannot read or write its files at the moment; try again later")
+            }
+            _ => Self::value(text),
         }
     }
 }

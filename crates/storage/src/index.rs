@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{Sqlite, Transaction};
 
 pub(crate) use objects::{Content, NewObject, Row};
@@ -60,9 +62,14 @@ impl Index {
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
         let failed = |error: &dyn std::fmt::Display| refusal(path, error);
-        let writer = pool(1).connect_with(options.clone()).await.map_err(|error| failed(&error))?;
+        let writer = pool(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(|error| failed(&error))?;
         migrator().run(&writer).await.map_err(|error| failed(&error))?;
-        let reader = pool(READERS).connect_with(options.pragma("query_only", "on")).await;
+        let reader = pool(READERS)
+            .connect_with(options.pragma("query_only", "on"))
+            .await;
         let reader = reader.map_err(|error| failed(&error))?;
         Ok(Self { writer, reader })
     }
@@ -73,8 +80,14 @@ impl Index {
         let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true);
         // A second connection would have a second, empty database; so would a new one in place of an idle one.
         let only = pool(1).idle_timeout(None).max_lifetime(None);
-        let only = only.connect_with(options).await.map_err(|error| refusal(path, &error))?;
-        migrator().run(&only).await.map_err(|error| refusal(path, &error))?;
+        let only = only
+            .connect_with(options)
+            .await
+            .map_err(|error| refusal(path, &error))?;
+        migrator()
+            .run(&only)
+            .await
+            .map_err(|error| refusal(path, &error))?;
         Ok(Self {
             writer: only.clone(),
             reader: only,

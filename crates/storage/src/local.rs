@@ -145,7 +145,10 @@ impl Local {
             etag: format!("{}-{}", hex::encode(md5.finalize()), parts.len()),
             segments: parts
                 .into_iter()
-                .map(|part| Segment { blob: part.blob, size: part.size })
+                .map(|part| Segment {
+                    blob: part.blob,
+                    size: part.size,
+                })
                 .collect(),
         };
         if content.size() > limit {
@@ -158,7 +161,9 @@ impl Local {
             modified_us,
             delete_at,
         };
-        self.index.insert(object, &content, quota, Some(&upload.id)).await?;
+        self.index
+            .insert(object, &content, quota, Some(&upload.id))
+            .await?;
         self.wasted.notify_one();
         Ok(Meta {
             size: content.size(),

@@ -1,9 +1,9 @@
 //! What is said about objects, and parts of them.
 
+use std::io;
 use std::ops::Range;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use std::io;
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -38,7 +38,10 @@ pub(crate) fn from_micros(micros: i64) -> SystemTime {
 
 /// Seconds since the Unix epoch.
 pub(crate) fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
 }
 
 /// What is said about a new object.
@@ -105,7 +108,11 @@ impl ByteRange {
             Self::From(first) => first..size,
             Self::Last(count) => size.saturating_sub(count)..size,
         };
-        if range.is_empty() { Err(Error::Range { size }) } else { Ok(range) }
+        if range.is_empty() {
+            Err(Error::Range { size })
+        } else {
+            Ok(range)
+        }
     }
 }
 

@@ -26,7 +26,11 @@ const MAX_QUERY: usize = 8192;
 const VERSION: &str = "hypha-url-1";
 
 /// What stays as it is in a path or query.
-const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const PLAIN: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 const METHOD: &str = "X-Hypha-Method";
 const EXPIRES: &str = "X-Hypha-Expires";
@@ -147,7 +151,14 @@ impl Signer {
     ///
     /// # Errors
     /// [`SignError`].
-    pub fn verify(&self, method: &str, bucket: &str, key: &Key, query: &str, now: u64) -> Result<Grant, SignError> {
+    pub fn verify(
+        &self,
+        method: &str,
+        bucket: &str,
+        key: &Key,
+        query: &str,
+        now: u64,
+    ) -> Result<Grant, SignError> {
         let query = Query::parse(query)?;
         let signature = query.signature.as_deref().ok_or(SignError::Missing)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| SignError::Forged)?;
@@ -156,7 +167,10 @@ impl Signer {
             Access::Get => &["GET", "HEAD"],
             Access::Put(_) | Access::Part { .. } => &["PUT"],
         };
-        let grant = Grant { key: key.clone(), access };
+        let grant = Grant {
+            key: key.clone(),
+            access,
+        };
         let expected = self.canonical(&grant, expires);
         // Compares in constant time.
         if bucket != &*self.bucket || expected.verify_slice(&signature).is_err() {
@@ -192,7 +206,9 @@ impl Signer {
 
 impl std::fmt::Debug for Signer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Signer").field("bucket", &self.bucket).finish_non_exhaustive()
+        f.debug_struct("Signer")
+            .field("bucket", &self.bucket)
+            .finish_non_exhaustive()
     }
 }
 
@@ -237,7 +253,9 @@ impl Query {
         let mut query = Self::default();
         for pair in text.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let value = percent_decode_str(value).decode_utf8().map_err(|_| SignError::Forged)?;
+            let value = percent_decode_str(value)
+                .decode_utf8()
+                .map_err(|_| SignError::Forged)?;
             match name {
                 METHOD => once(&mut query.method, &value)?,
                 EXPIRES => once(&mut query.expires, &value)?,

@@ -18,7 +18,8 @@ use crate::index::Index;
 use crate::key::{Key, Prefix};
 use crate::local::{Local, LocalObject, LocalStaged};
 use crate::object::{ByteStream, Listing, Meta, PutOptions, SizeRule, to_micros, unix_now};
-use crate::sign::Signer;
+use crate::s3::{S3, S3Config, S3Object, S3Staged};
+use crate::sign::{Grant, SignError, Signer};
 
 /// Most lines that a listing gives at once.
 pub const MAX_PAGE: usize = 10_000;
@@ -45,6 +46,8 @@ pub enum Place {
     Memory,
     /// In a folder, which is made.
     Folder(PathBuf),
+    /// In a bucket. What is to be known about uploads and times to live is kept in the folder, or in memory.
+    S3(S3Config, Option<PathBuf>),
 }
 
 /// What may be stored.
@@ -95,11 +98,12 @@ struct Inner {
     closing: CancellationToken,
 }
 
-/// An object that is open for reading. It stays readable and the same, whatever happens to its key.
+/// An object that is open for reading. It stays the same whatever happens to its key; on this machine, readable too.
 pub struct Object(Opened);
 
 enum Opened {
     Local(LocalObject),
+    S3(S3Object),
 }
 
 /// An object that is stored safely, and that nobody sees yet. Dropped without [`publish`](Staged::publish), it is gone.
@@ -112,6 +116,7 @@ pub struct Staged {
 
 enum StagedBytes {
     Local(LocalStaged),
+    S3(S3Staged),
 }
 
 impl Storage {
@@ -136,7 +141,24 @@ impl Storage {
                 let local = Local::in_folder(&objects, index.clone()).map_err(failed)?;
                 (Backend::Local(local), index)
             }
+            Place::S3(s3, folder) => {
+                let index = match folder {
+                    Some(folder) => {
+                        std::fs::create_dir_all(folder).map_err(|source| OpenError::Folder {
+                            path: folder.clone(),
+                            source,
+                        })?;
+                        Index::open(&folder.join("index.db")).await?
+                    }
+                    None => Index::ephemeral().await?,
+                };
+                (Backend::S3(S3::open(s3).await?), index)
+            }
         };
+        Ok(Self::start(backend, index, &config))
+    }
+
+    fn start(backend: Backend, index: Index, config: &Config) -> Self {
         let storage = Self(Arc::new(Inner {
             backend,
             index,
@@ -147,7 +169,7 @@ impl Storage {
             closing: CancellationToken::new(),
         }));
         storage.start_cleaning(config.sweep);
-        Ok(storage)
+        storage
     }
 
     /// A storage in memory, for tests.
@@ -155,12 +177,17 @@ impl Storage {
     /// # Errors
     /// SQLite cannot start.
     pub async fn memory() -> Result<Self, OpenError> {
-        Self::open(Config::new(Place::Memory, format!("{:032x}", rand::random::<u128>()))).await
+        Self::open(Config::new(
+            Place::Memory,
+            format!("{:032x}", rand::random::<u128>()),
+        ))
+        .await
     }
 
     fn start_cleaning(&self, period: Duration) {
         let closing = self.0.closing.clone();
         match &self.0.backend {
+            Backend::S3(_) => {}
             Backend::Local(local) => {
                 let cleaning = local.clone().clean();
                 let closing = closing.clone();
@@ -180,7 +207,9 @@ impl Storage {
                     () = closing.cancelled() => return,
                     () = tokio::time::sleep(period) => {}
                 }
-                let Some(storage) = inner.upgrade().map(Self) else { return };
+                let Some(storage) = inner.upgrade().map(Self) else {
+                    return;
+                };
                 if let Err(error) = storage.sweep(unix_now()).await {
                     tracing::warn!(%error, "cannot delete expired files");
                 }
@@ -219,6 +248,14 @@ impl Storage {
         &self.0.signer
     }
 
+    /// What a request with a signed URL may do now; see [`Signer::verify`].
+    ///
+    /// # Errors
+    /// [`SignError`].
+    pub fn verify(&self, method: &str, bucket: &str, key: &Key, query: &str) -> Result<Grant, SignError> {
+        self.0.signer.verify(method, bucket, key, query, unix_now())
+    }
+
     /// What may be stored.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
@@ -236,6 +273,7 @@ impl Storage {
     pub(crate) fn check_room(&self) -> Result<(), Error> {
         let free = match &self.0.backend {
             Backend::Local(local) => local.free(),
+            Backend::S3(_) => None,
         };
         match free {
             Some(free) if free < self.0.limits.min_free => Err(Error::DiskFull),
@@ -263,12 +301,13 @@ impl Storage {
                 return Err(Error::Quota { space, limit });
             }
         }
-        let bytes = match &self.0.backend {
-            Backend::Local(local) => StagedBytes::Local(local.stage(body, options.size, most).await?),
-        };
         let options = PutOptions {
             content_type: options.content_type.filter(|text| !text.trim().is_empty()),
             ..options
+        };
+        let bytes = match &self.0.backend {
+            Backend::Local(local) => StagedBytes::Local(local.stage(body, options.size, most).await?),
+            Backend::S3(s3) => StagedBytes::S3(s3.stage(key, body, &options, most).await?),
         };
         Ok(Staged {
             storage: self.clone(),
@@ -298,6 +337,7 @@ impl Storage {
     pub async fn get(&self, key: &Key) -> Result<Object, Error> {
         match &self.0.backend {
             Backend::Local(local) => Ok(Object(Opened::Local(local.open(key).await?))),
+            Backend::S3(s3) => Ok(Object(Opened::S3(s3.open_object(key).await?))),
         }
     }
 
@@ -309,8 +349,11 @@ impl Storage {
         match &self.0.backend {
             Backend::Local(_) => {
                 let found = self.0.index.object(key.as_str()).await?;
-                found.map(|row| row.meta).ok_or_else(|| Error::NotFound(key.to_string()))
+                found
+                    .map(|row| row.meta)
+                    .ok_or_else(|| Error::NotFound(key.to_string()))
             }
+            Backend::S3(s3) => Ok(s3.open_object(key).await?.meta().clone()),
         }
     }
 
@@ -323,6 +366,11 @@ impl Storage {
             Backend::Local(local) => {
                 let deleted = self.0.index.delete(key).await?;
                 local.wasted();
+                Ok(deleted)
+            }
+            Backend::S3(s3) => {
+                let deleted = s3.delete(key).await?;
+                self.set_expiry(key, None).await?;
                 Ok(deleted)
             }
         }
@@ -339,6 +387,8 @@ impl Storage {
                 local.wasted();
                 Ok(deleted)
             }
+            // Times to live of what is gone do no harm: their sweep finds nothing.
+            Backend::S3(s3) => s3.delete_prefix(prefix).await,
         }
     }
 
@@ -357,6 +407,7 @@ impl Storage {
         let limit = limit.min(MAX_PAGE);
         match &self.0.backend {
             Backend::Local(_) => self.0.index.list(prefix, folded, start_after, limit).await,
+            Backend::S3(s3) => s3.page(prefix, folded, start_after, limit).await,
         }
     }
 
@@ -368,14 +419,35 @@ impl Storage {
         match &self.0.backend {
             Backend::Local(local) => {
                 let now = to_micros(std::time::SystemTime::now());
-                let copied = self.0.index.copy(source, target, now, self.0.limits.quota).await?;
+                let copied = self
+                    .0
+                    .index
+                    .copy(source, target, now, self.0.limits.quota)
+                    .await?;
                 local.wasted();
-                copied.map(|row| row.meta).ok_or_else(|| Error::NotFound(source.to_string()))
+                copied
+                    .map(|row| row.meta)
+                    .ok_or_else(|| Error::NotFound(source.to_string()))
+            }
+            Backend::S3(s3) => {
+                let meta = s3.copy(source, target).await?;
+                self.set_expiry(target, None).await?;
+                Ok(meta)
             }
         }
     }
 
+    /// Sets or forgets when an object of a bucket is to be deleted. Most have no such time, and then nothing is written.
+    pub(crate) async fn set_expiry(&self, key: &Key, at: Option<u64>) -> Result<(), Error> {
+        if at.is_none() && !self.0.index.has_expiry(key).await? {
+            return Ok(());
+        }
+        self.0.index.set_expiry(key, at).await
+    }
+
     /// Bytes of the objects of a workspace, which is the first segment of their keys.
+    ///
+    /// In a bucket they are not counted: 0.
     ///
     /// # Errors
     /// The store does not answer.
@@ -389,6 +461,7 @@ impl Object {
     pub fn meta(&self) -> &Meta {
         match &self.0 {
             Opened::Local(object) => object.meta(),
+            Opened::S3(object) => object.meta(),
         }
     }
 
@@ -399,6 +472,7 @@ impl Object {
     pub async fn read(&self, range: Range<u64>) -> Result<ByteStream, Error> {
         match &self.0 {
             Opened::Local(object) => object.read(range).await,
+            Opened::S3(object) => object.read(range).await,
         }
     }
 }
@@ -408,6 +482,7 @@ impl Staged {
     pub fn size(&self) -> u64 {
         match &self.bytes {
             StagedBytes::Local(staged) => staged.size(),
+            StagedBytes::S3(staged) => staged.size(),
         }
     }
 
@@ -419,6 +494,11 @@ impl Staged {
         let quota = self.storage.0.limits.quota;
         match self.bytes {
             StagedBytes::Local(staged) => staged.publish(&self.key, &self.options, quota).await,
+            StagedBytes::S3(staged) => {
+                let meta = staged.publish(&self.options).await?;
+                self.storage.set_expiry(&self.key, self.options.delete_at).await?;
+                Ok(meta)
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Deleting what has reached its time: objects with a time to live, and uploads that nobody has completed.
 
+use crate::backend::Backend;
 use crate::error::Error;
 use crate::key::Key;
 use crate::storage::Storage;
@@ -16,8 +17,14 @@ impl Storage {
         loop {
             let keys = self.index().expired(now, BATCH).await?;
             for key in &keys {
-                self.delete(&Key::parse(key)?).await?;
+                match self.backend() {
+                    Backend::Local(_) => self.index().delete_expired(key, now).await?,
+                    Backend::S3(_) => {
+                        self.delete(&Key::parse(key)?).await?;
+                    }
+                }
             }
+            self.backend().wasted();
             let uploads = self.index().expired_uploads(now, BATCH).await?;
             for upload in &uploads {
                 self.end_upload(upload).await?;

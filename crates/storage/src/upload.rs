@@ -8,6 +8,7 @@ use crate::backend::Backend;
 use crate::error::Error;
 use crate::index::Upload;
 use crate::key::Key;
+use crate::local::choose;
 use crate::object::{Meta, PartRef, SizeRule, unix_now};
 use crate::storage::Storage;
 
@@ -46,11 +47,17 @@ impl Storage {
             return Err(Error::Parts(text));
         }
         if self.index().count_uploads(key.space()).await? >= MAX_UPLOADS {
-            let text = format!("{} has {MAX_UPLOADS} unfinished uploads; complete some first", key.space());
+            let text = format!(
+                "{} has {MAX_UPLOADS} unfinished uploads; complete some first",
+                key.space()
+            );
             return Err(Error::Parts(text));
         }
         self.check_room()?;
-        let remote = self.backend().create_upload(key, options.content_type.as_deref()).await?;
+        let remote = self
+            .backend()
+            .create_upload(key, options.content_type.as_deref())
+            .await?;
         let upload = Upload {
             id: format!("{:032x}", rand::random::<u128>()),
             key: key.to_string(),
@@ -86,6 +93,11 @@ impl Storage {
         let limit = self.limits().max_object;
         match self.backend() {
             Backend::Local(local) => local.put_part(&found, number, body, size, limit).await,
+            Backend::S3(s3) => {
+                let part = s3.put_part(&found, number, body, size).await?;
+                self.index().put_part(&found.id, &part, false).await?;
+                Ok(part.etag)
+            }
         }
     }
 
@@ -108,7 +120,16 @@ impl Storage {
         let delete_at = found.ttl.map(|ttl| unix_now().saturating_add(ttl));
         match self.backend() {
             Backend::Local(local) => {
-                local.complete(&found, key, parts, delete_at, limits.max_object, limits.quota).await
+                local
+                    .complete(&found, key, parts, delete_at, limits.max_object, limits.quota)
+                    .await
+            }
+            Backend::S3(s3) => {
+                let parts = choose(&self.index().parts(&found.id).await?, parts)?;
+                let meta = s3.complete(&found, key, parts).await?;
+                self.index().end_upload(&found.id, false).await?;
+                self.set_expiry(key, delete_at).await?;
+                Ok(meta)
             }
         }
     }

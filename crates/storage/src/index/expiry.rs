@@ -13,7 +13,9 @@ pub(super) async fn set(
     at: Option<u64>,
 ) -> Result<(), Error> {
     let sql = match at {
-        Some(_) => "INSERT INTO expiries (key, at) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET at = excluded.at",
+        Some(_) => {
+            "INSERT INTO expiries (key, at) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET at = excluded.at"
+        }
         None => "DELETE FROM expiries WHERE key = ?1",
     };
     let statement = query(sql).bind(key.as_str());
@@ -32,12 +34,24 @@ impl Index {
         Ok(tx.commit().await?)
     }
 
+    /// Whether a key has a time.
+    pub(crate) async fn has_expiry(&self, key: &Key) -> Result<bool, Error> {
+        Ok(
+            query_scalar("SELECT EXISTS (SELECT 1 FROM expiries WHERE key = ?1)")
+                .bind(key.as_str())
+                .fetch_one(&self.reader)
+                .await?,
+        )
+    }
+
     /// Some keys whose time has come.
     pub(crate) async fn expired(&self, now: u64, limit: usize) -> Result<Vec<String>, Error> {
-        Ok(query_scalar("SELECT key FROM expiries WHERE at <= ?1 ORDER BY at LIMIT ?2")
-            .bind(to_sql(now))
-            .bind(to_sql(limit as u64))
-            .fetch_all(&self.reader)
-            .await?)
+        Ok(
+            query_scalar("SELECT key FROM expiries WHERE at <= ?1 ORDER BY at LIMIT ?2")
+                .bind(to_sql(now))
+                .bind(to_sql(limit as u64))
+                .fetch_all(&self.reader)
+                .await?,
+        )
     }
 }

@@ -65,7 +65,10 @@ impl Index {
         let found: Vec<(String, i64)> = query_as(sql).bind(content).fetch_all(&self.reader).await?;
         Ok(found
             .into_iter()
-            .map(|(blob, size)| Segment { blob, size: from_sql(size) })
+            .map(|(blob, size)| Segment {
+                blob,
+                size: from_sql(size),
+            })
             .collect())
     }
 
@@ -84,12 +87,18 @@ impl Index {
                 .bind(upload)
                 .execute(&mut *tx)
                 .await?;
-            let ended = query("DELETE FROM uploads WHERE id = ?1").bind(upload).execute(&mut *tx).await?;
+            let ended = query("DELETE FROM uploads WHERE id = ?1")
+                .bind(upload)
+                .execute(&mut *tx)
+                .await?;
             if ended.rows_affected() == 0 {
                 return Err(Error::NoUpload(upload.to_owned()));
             }
             for segment in &content.segments {
-                query("DELETE FROM waste WHERE blob = ?1").bind(&segment.blob).execute(&mut *tx).await?;
+                query("DELETE FROM waste WHERE blob = ?1")
+                    .bind(&segment.blob)
+                    .execute(&mut *tx)
+                    .await?;
             }
         }
         let id: i64 = query_scalar("INSERT INTO contents (size, etag) VALUES (?1, ?2) RETURNING id")
@@ -122,8 +131,13 @@ impl Index {
         let mut tx = self.write().await?;
         let sql = "SELECT o.content, o.size, c.etag, o.content_type, o.modified_us \
                    FROM objects o JOIN contents c ON c.id = o.content WHERE o.key = ?1";
-        let found: Option<Columns> = query_as(sql).bind(source.as_str()).fetch_optional(&mut *tx).await?;
-        let Some(mut row) = found.map(row) else { return Ok(None) };
+        let found: Option<Columns> = query_as(sql)
+            .bind(source.as_str())
+            .fetch_optional(&mut *tx)
+            .await?;
+        let Some(mut row) = found.map(row) else {
+            return Ok(None);
+        };
         let object = NewObject {
             key: target,
             content_type: row.meta.content_type.as_deref(),
@@ -140,29 +154,51 @@ impl Index {
     /// Deletes an object. False when there is none.
     pub(crate) async fn delete(&self, key: &Key) -> Result<bool, Error> {
         let mut tx = self.write().await?;
-        query("DELETE FROM expiries WHERE key = ?1").bind(key.as_str()).execute(&mut *tx).await?;
-        let deleted = query("DELETE FROM objects WHERE key = ?1").bind(key.as_str()).execute(&mut *tx).await?;
+        query("DELETE FROM expiries WHERE key = ?1")
+            .bind(key.as_str())
+            .execute(&mut *tx)
+            .await?;
+        let deleted = query("DELETE FROM objects WHERE key = ?1")
+            .bind(key.as_str())
+            .execute(&mut *tx)
+            .await?;
         tx.commit().await?;
         Ok(deleted.rows_affected() > 0)
+    }
+
+    /// Deletes an object whose time has come: not one that was replaced since it was found.
+    pub(crate) async fn delete_expired(&self, key: &str, now: u64) -> Result<(), Error> {
+        let mut tx = self.write().await?;
+        let expired = query("DELETE FROM expiries WHERE key = ?1 AND at <= ?2")
+            .bind(key)
+            .bind(to_sql(now))
+            .execute(&mut *tx)
+            .await?;
+        if expired.rows_affected() > 0 {
+            query("DELETE FROM objects WHERE key = ?1")
+                .bind(key)
+                .execute(&mut *tx)
+                .await?;
+        }
+        Ok(tx.commit().await?)
     }
 
     /// Deletes the objects of a folder; how many there were.
     pub(crate) async fn delete_prefix(&self, prefix: &Prefix) -> Result<u64, Error> {
         let mut tx = self.write().await?;
         let end = prefix.end();
-        for (table, is_answer) in [("expiries", false), ("objects", true)] {
-            let sql = format!("DELETE FROM {table} WHERE key >= ?1 AND (?2 IS NULL OR key < ?2)");
-            let deleted = query(sqlx::AssertSqlSafe(sql))
-                .bind(prefix.as_str())
-                .bind(&end)
-                .execute(&mut *tx)
-                .await?;
-            if is_answer {
-                tx.commit().await?;
-                return Ok(deleted.rows_affected());
-            }
-        }
-        Ok(0)
+        query("DELETE FROM expiries WHERE key >= ?1 AND (?2 IS NULL OR key < ?2)")
+            .bind(prefix.as_str())
+            .bind(&end)
+            .execute(&mut *tx)
+            .await?;
+        let deleted = query("DELETE FROM objects WHERE key >= ?1 AND (?2 IS NULL OR key < ?2)")
+            .bind(prefix.as_str())
+            .bind(&end)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(deleted.rows_affected())
     }
 
     /// Bytes of the objects of a workspace.
@@ -212,7 +248,7 @@ impl Index {
                 let entry = match deeper {
                     Some(slash) => Entry::Folder(key[..=prefix.as_str().len() + slash].to_owned()),
                     None => {
-                        let (_, Row { meta, .. }) = ((), row((0, size, etag, content_type, modified_us)));
+                        let Row { meta, .. } = row((0, size, etag, content_type, modified_us));
                         Entry::File { key, meta }
                     }
                 };

@@ -31,7 +31,16 @@ pub(crate) struct Part {
     pub(crate) etag: String,
 }
 
-type Columns = (String, String, String, Option<String>, i64, i64, Option<i64>, Option<String>);
+type Columns = (
+    String,
+    String,
+    String,
+    Option<String>,
+    i64,
+    i64,
+    Option<i64>,
+    Option<String>,
+);
 
 fn upload((id, key, owner, content_type, part_count, expires, ttl, remote): Columns) -> Upload {
     Upload {
@@ -92,10 +101,11 @@ impl Index {
 
     /// How many uploads to keys of a workspace are under way.
     pub(crate) async fn count_uploads(&self, space: &str) -> Result<u64, Error> {
-        let count: i64 = query_scalar("SELECT count(*) FROM uploads WHERE key >= ?1 || '/' AND key < ?1 || '0'")
-            .bind(space)
-            .fetch_one(&self.reader)
-            .await?;
+        let count: i64 =
+            query_scalar("SELECT count(*) FROM uploads WHERE key >= ?1 || '/' AND key < ?1 || '0'")
+                .bind(space)
+                .fetch_one(&self.reader)
+                .await?;
         Ok(from_sql(count))
     }
 
@@ -157,7 +167,10 @@ impl Index {
                 .execute(&mut *tx)
                 .await?;
         }
-        let ended = query("DELETE FROM uploads WHERE id = ?1").bind(id).execute(&mut *tx).await?;
+        let ended = query("DELETE FROM uploads WHERE id = ?1")
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
         tx.commit().await?;
         Ok(ended.rows_affected() > 0)
     }

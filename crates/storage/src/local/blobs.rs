@@ -137,7 +137,9 @@ impl Blobs {
 
     /// The files of earlier runs in one of the [`folders`](Self::folders).
     pub(crate) fn earlier(&self, folder: u64) -> io::Result<Vec<String>> {
-        let Place::Folder(root) = &self.place else { return Ok(Vec::new()) };
+        let Place::Folder(root) = &self.place else {
+            return Ok(Vec::new());
+        };
         let mut names = Vec::new();
         for entry in std::fs::read_dir(root.join(format!("{folder:02x}")))? {
             if let Ok(name) = entry?.file_name().into_string()

@@ -63,7 +63,10 @@ impl Local {
                 .map_err(|error| Error::disk(&error))?;
             let unknown = self.index.unknown_blobs(earlier).await?;
             if !unknown.is_empty() {
-                tracing::info!(files = unknown.len(), "deleting unfinished uploads of an earlier run");
+                tracing::info!(
+                    files = unknown.len(),
+                    "deleting unfinished uploads of an earlier run"
+                );
                 self.delete(&unknown).await?;
             }
         }

@@ -36,12 +36,17 @@ impl Source {
                 let most = usize::try_from((*left).min(PIECE)).unwrap_or(usize::MAX);
                 let piece = file.next(most)?;
                 if piece.is_empty() {
-                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than it was"));
+                    return Err(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "the file is shorter than it was",
+                    ));
                 }
                 *left -= piece.len() as u64;
                 return Ok(Some(piece));
             }
-            let Some((name, at, left)) = self.files.pop_front() else { return Ok(None) };
+            let Some((name, at, left)) = self.files.pop_front() else {
+                return Ok(None);
+            };
             self.open = Some((self.blobs.open(&name, at)?, left));
         }
     }
@@ -71,14 +76,18 @@ pub(crate) async fn deliver(
         _pin: pin,
     };
     let (first, source) = read(source).await?;
-    let Some(first) = first else { return Ok(Box::pin(stream::empty())) };
+    let Some(first) = first else {
+        return Ok(Box::pin(stream::empty()));
+    };
     // Reading ahead costs one piece of memory and hides the disk behind the socket.
     let pieces = stream::try_unfold((Some(first), Some(ahead(source))), |(ready, reading)| async {
         if let Some(piece) = ready {
             return Ok(Some((piece, (None, reading))));
         }
         let Some(reading) = reading else { return Ok(None) };
-        let (piece, source) = reading.await.unwrap_or_else(|error| Err(io::Error::other(error)))?;
+        let (piece, source) = reading
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)))?;
         Ok(piece.map(|piece| (piece, (None, Some(ahead(source))))))
     });
     Ok(Box::pin(pieces))
@@ -91,5 +100,7 @@ fn ahead(mut source: Source) -> JoinHandle<Piece> {
 }
 
 async fn read(source: Source) -> Piece {
-    ahead(source).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    ahead(source)
+        .await
+        .unwrap_or_else(|error| Err(io::Error::other(error)))
 }

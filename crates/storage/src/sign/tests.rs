@@ -23,12 +23,23 @@ fn grants() -> impl Strategy<Value = Grant> {
         any::<u64>().prop_map(SizeRule::AtMost),
         any::<u64>().prop_map(SizeRule::Exactly),
     ];
-    let put = (size.clone(), proptest::option::of("[a-z/ ;=&+é-]{1,9}"), proptest::option::of(any::<u64>()));
+    let put = (
+        size.clone(),
+        proptest::option::of("[a-z/ ;=&+é-]{1,9}"),
+        proptest::option::of(any::<u64>()),
+    );
     let access = prop_oneof![
         Just(Access::Get),
-        put.prop_map(|(size, content_type, delete_at)| Access::Put(PutOptions { content_type, size, delete_at })),
-        ("[a-z0-9&=%]{1,9}", any::<u32>(), size)
-            .prop_map(|(upload, number, size)| Access::Part { upload, number, size }),
+        put.prop_map(|(size, content_type, delete_at)| Access::Put(PutOptions {
+            content_type,
+            size,
+            delete_at
+        })),
+        ("[a-z0-9&=%]{1,9}", any::<u32>(), size).prop_map(|(upload, number, size)| Access::Part {
+            upload,
+            number,
+            size
+        }),
     ];
     let key = "[\\PC]{1,9}(/[a-z %+#?&=]{1,5}){0,2}".prop_filter_map("no key", |text| Key::parse(&text).ok());
     (key, access).prop_map(|(key, access)| Grant { key, access })
@@ -93,7 +104,10 @@ fn nothing_is_granted_without_a_signature() {
     let key = Key::parse("a").unwrap();
     let verify = |query: &str| signer().verify("GET", "b", &key, query, 0);
     assert_eq!(verify(""), Err(SignError::Missing));
-    assert_eq!(verify("X-Hypha-Method=GET&X-Hypha-Expires=99"), Err(SignError::Missing));
+    assert_eq!(
+        verify("X-Hypha-Method=GET&X-Hypha-Expires=99"),
+        Err(SignError::Missing)
+    );
     for query in [
         "X-Hypha-Method=GET&X-Hypha-Expires=99&X-Hypha-Sig=",
         "X-Hypha-Method=GET&X-Hypha-Expires=99&X-Hypha-Sig=AAAA",
