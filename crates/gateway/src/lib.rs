@@ -9,6 +9,7 @@ mod compression;
 mod cors;
 mod credentials;
 mod error;
+mod files;
 mod framing;
 mod front;
 mod health;
@@ -33,4 +34,4 @@ mod ws;
 
 pub use metrics::install as install_metrics;
 pub use options::{Options, Origins, Rate, StaticMount};
-pub use server::{Error, Gateway};
+pub use server::{Error, Gateway, Parts};

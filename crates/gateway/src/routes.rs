@@ -10,17 +10,20 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use http::StatusCode;
 use hypha_hub::Hub;
+use hypha_storage::{Storage, WorkspaceFiles};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::error::Failure;
 use crate::options::Options;
 use crate::rate_limit::{self, RateLimits};
-use crate::{apps, body, compression, cors, health, pages, services, static_mounts, stream, ws};
+use crate::{apps, body, compression, cors, files, health, pages, services, static_mounts, stream, ws};
 
 /// What every route can reach.
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) hub: Hub,
+    pub(crate) storage: Storage,
+    pub(crate) files: WorkspaceFiles,
     pub(crate) metrics: Option<PrometheusHandle>,
     /// Prefix of all routes, for redirects: empty, or `/a/b`.
     pub(crate) base_path: Arc<str>,
@@ -43,6 +46,11 @@ pub(crate) fn router(shared: Shared, options: &Options) -> Router {
         .layer(limited())
         .layer(from_fn_with_state(options.origins.clone(), cors::cors));
 
+    // Bytes, which go through as they are.
+    let files = files::routes()
+        .layer(limited())
+        .layer(from_fn_with_state(options.origins.clone(), cors::cors));
+
     // What the owner of a service answers: its own headers go through as they are, and bodies are streams.
     let apps = apps::routes().layer(limited());
 
@@ -52,6 +60,7 @@ pub(crate) fn router(shared: Shared, options: &Options) -> Router {
 
     ordinary
         .merge(apps)
+        .merge(files)
         .merge(sockets)
         // Every handler says itself how much it takes: `body::read`.
         .layer(DefaultBodyLimit::disable())

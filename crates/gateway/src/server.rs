@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hypha_hub::Hub;
+use hypha_storage::{Storage, WorkspaceFiles};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,18 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+}
+
+/// What a gateway serves.
+pub struct Parts {
+    /// Clients and services.
+    pub hub: Hub,
+    /// What signed URLs point to.
+    pub storage: Storage,
+    /// The files of workspaces.
+    pub files: WorkspaceFiles,
+    /// What `/metrics` shows; without it, there is no such page.
+    pub metrics: Option<PrometheusHandle>,
 }
 
 /// A bound listener; [`Gateway::run`] serves it.
@@ -58,9 +71,17 @@ impl Gateway {
     }
 
     /// Serves until `shutdown`; then accepts no more. Connections that are open are the hub's to drain.
-    pub async fn run(self, hub: Hub, metrics: Option<PrometheusHandle>, shutdown: CancellationToken) {
+    pub async fn run(self, parts: Parts, shutdown: CancellationToken) {
+        let Parts {
+            hub,
+            storage,
+            files,
+            metrics,
+        } = parts;
         let shared = Shared {
             hub: hub.clone(),
+            storage,
+            files,
             metrics,
             base_path: self.options.base_path.as_str().into(),
         };

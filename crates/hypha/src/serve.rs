@@ -13,6 +13,7 @@ use hypha_hub::cluster::SingleProcess;
 use hypha_hub::durable::DurableStore;
 use hypha_hub::{Hub, Options, Parts, ids};
 use hypha_startup::Startup;
+use hypha_storage::{Storage as FileStorage, WorkspaceFiles};
 use hypha_store::{Location, Store};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,8 @@ use crate::config::settings::{Settings, Storage};
 
 /// Under this key the store keeps the secret that signs tokens.
 pub(crate) const SECRET_KEY: &str = "jwt_secret";
+/// Under this key the store keeps the secret that signs the URLs of files.
+const FILES_KEY: &str = "file_url_secret";
 /// Under this key the store keeps the server's id.
 const SERVER_ID_KEY: &str = "server_id";
 
@@ -29,6 +32,7 @@ pub(crate) struct Server {
     hub: Hub,
     startup: Startup,
     store: Store,
+    storage: FileStorage,
     url: String,
     stop_accepting: CancellationToken,
     accepting: JoinHandle<()>,
@@ -64,6 +68,10 @@ impl Server {
             Some(secret) => secret,
             None => signing_secret(&store).await?,
         };
+        let files_secret = store.setting_or_insert(FILES_KEY, &made_up_secret()).await?;
+        let files = settings.files.config(&settings.storage, &files_secret)?;
+        let files_of_anonymous = settings.files.anonymous_may_write;
+        let storage = FileStorage::open(files).await?;
         let revoked = RevokedTokens::new(store.revoked_tokens(unix_now()).await?);
         let tokens = TokenOptions {
             secret,
@@ -85,10 +93,18 @@ impl Server {
         // Before start-up functions, which may have a login service of their own that leaves parts to this one.
         let login = hypha_login::offer(&hub, settings.login, Arc::new(store.clone()))
             .context("cannot offer the login service")?;
+        let files = WorkspaceFiles::offer(&hub, &storage, files_of_anonymous)
+            .context("cannot offer the file service")?;
         // Start-up functions are clients; others wait until they have run.
         hub.hold_back();
+        let parts = hypha_gateway::Parts {
+            hub: hub.clone(),
+            storage: storage.clone(),
+            files,
+            metrics: Some(metrics),
+        };
         let stop_accepting = CancellationToken::new();
-        let accepting = tokio::spawn(gateway.run(hub.clone(), Some(metrics), stop_accepting.clone()));
+        let accepting = tokio::spawn(gateway.run(parts, stop_accepting.clone()));
         let startup = Startup::run(&hub, settings.startup).await?;
         login.settle()?;
         hub.open_doors();
@@ -96,6 +112,7 @@ impl Server {
             hub,
             startup,
             store,
+            storage,
             url,
             stop_accepting,
             accepting,
@@ -123,6 +140,7 @@ impl Server {
         }
         self.hub.drain().await;
         self.startup.stop().await;
+        self.storage.close().await;
         self.store.close().await;
     }
 }
@@ -132,9 +150,12 @@ impl Server {
 /// # Errors
 /// The store does not answer.
 pub(crate) async fn signing_secret(store: &Store) -> Result<String> {
+    Ok(store.setting_or_insert(SECRET_KEY, &made_up_secret()).await?)
+}
+
+fn made_up_secret() -> String {
     let mut rng = rand::rng();
-    let fresh = format!("{}{}", ids::random_id(&mut rng), ids::random_id(&mut rng));
-    Ok(store.setting_or_insert(SECRET_KEY, &fresh).await?)
+    format!("{}{}", ids::random_id(&mut rng), ids::random_id(&mut rng))
 }
 
 /// Seconds since the Unix epoch.

@@ -63,4 +63,37 @@ pub(crate) struct Flags {
     /// Keep everything in memory and forget it at exit; no data folder is used
     #[arg(long, help_heading = "Data", conflicts_with = "database_uri")]
     pub(crate) ephemeral: bool,
+
+    /// Where files are.
+    #[command(flatten)]
+    pub(crate) s3: S3Flags,
+}
+
+/// Flags about files.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct S3Flags {
+    /// Store files on an S3 server instead of in the data folder; needs --endpoint-url
+    #[arg(long, help_heading = "Files")]
+    pub(crate) enable_s3: bool,
+    /// URL of the S3 server
+    #[arg(long, value_name = "URL", help_heading = "Files")]
+    pub(crate) endpoint_url: Option<String>,
+    /// Id of the access key of the S3 server
+    #[arg(long, value_name = "ID", help_heading = "Files")]
+    pub(crate) access_key_id: Option<String>,
+    /// Secret of the access key of the S3 server
+    #[arg(long, value_name = "SECRET", help_heading = "Files")]
+    pub(crate) secret_access_key: Option<String>,
+    /// Region of the S3 server [default: EU]
+    #[arg(long, value_name = "REGION", help_heading = "Files")]
+    pub(crate) region_name: Option<String>,
+    /// Bucket for files, also in their URLs [default: hypha-workspaces]
+    #[arg(long, value_name = "BUCKET", help_heading = "Files")]
+    pub(crate) workspace_bucket: Option<String>,
+    /// Seconds between two looks for expired files [default: 300]
+    #[arg(long, value_name = "SECONDS", help_heading = "Files")]
+    pub(crate) s3_cleanup_period: Option<u64>,
+    /// Let users without an account store files in their own workspaces
+    #[arg(long, help_heading = "Files")]
+    pub(crate) enable_s3_for_anonymous_users: bool,
 }

@@ -39,14 +39,15 @@ const fn inert(flag: &'static str, takes: Takes, why: Why) -> Inert {
 use Takes::{Nothing, Value};
 use Why::{NotNeeded, NotYet};
 
-const STORAGE: Why = NotYet("object storage and artifacts");
+const GIT: Why = NotYet("Git storage");
+const PROXY: Why = NotNeeded("files of an S3 server always go through this server");
 const APPS: Why = NotYet("server apps");
 const SEARCH: Why = NotYet("search for services by meaning");
 const MINIO: Why = NotNeeded("no MinIO is started by this server");
 const SHELL: Why = NotNeeded("there is no Python shell; use the commands of `hypha`");
 
 /// All flags of the original that have no effect here.
-pub(crate) const FLAGS: [Inert; 39] = [
+pub(crate) const FLAGS: [Inert; 31] = [
     inert(
         "migrate-database",
         Value,
@@ -57,17 +58,9 @@ pub(crate) const FLAGS: [Inert; 39] = [
         Nothing,
         NotYet("the terminal for administrators"),
     ),
-    inert("enable-s3", Nothing, STORAGE),
-    inert("endpoint-url", Value, STORAGE),
-    inert("endpoint-url-public", Value, STORAGE),
-    inert("access-key-id", Value, STORAGE),
-    inert("secret-access-key", Value, STORAGE),
-    inert("region-name", Value, STORAGE),
-    inert("s3-admin-type", Value, STORAGE),
-    inert("workspace-bucket", Value, STORAGE),
-    inert("enable-s3-proxy", Nothing, STORAGE),
-    inert("s3-cleanup-period", Value, STORAGE),
-    inert("enable-s3-for-anonymous-users", Nothing, STORAGE),
+    inert("endpoint-url-public", Value, PROXY),
+    inert("s3-admin-type", Value, MINIO),
+    inert("enable-s3-proxy", Nothing, PROXY),
     inert(
         "executable-path",
         Value,
@@ -129,8 +122,8 @@ const VARIABLES: [(&str, Why); 10] = [
         "HYPHA_ORPHAN_REAP_",
         NotNeeded("a connection and all it registered end together"),
     ),
-    ("HYPHA_S3_DISABLE_PROXY", STORAGE),
-    ("HYPHA_GIT_", STORAGE),
+    ("HYPHA_S3_DISABLE_PROXY", PROXY),
+    ("HYPHA_GIT_", GIT),
     (
         "HYPHA_DISABLE_INPROCESS_BROWSER_WORKER",
         NotNeeded("no worker runs inside the server"),
@@ -248,7 +241,7 @@ mod tests {
     #[test]
     fn variables() {
         let env = Env::of(&[
-            ("HYPHA_ENABLE_S3", "false"),
+            ("HYPHA_ENABLE_S3_PROXY", "false"),
             ("HYPHA_ENABLE_MCP", "yes"),
             ("HYPHA_GIT_PACK_RANGE_CHUNK", "1"),
             ("HYPHA_REDIS_URI", "redis://h"),
@@ -257,6 +250,6 @@ mod tests {
         assert_eq!(used_flag_variables(&env), [expected]);
         assert_eq!(used_variables(&env).len(), 1);
         assert!(used_variables(&env)[0].starts_with("HYPHA_GIT_PACK_RANGE_CHUNK has no effect"));
-        assert!(is_known_variable("HYPHA_ENABLE_S3") && !is_known_variable("HYPHA_ENABLE_S4"));
+        assert!(is_known_variable("HYPHA_ENABLE_S3_PROXY") && !is_known_variable("HYPHA_ENABLE_S4"));
     }
 }

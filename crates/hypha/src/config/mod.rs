@@ -10,12 +10,14 @@
 //! | [`mask`] | what may be shown of a secret |
 //! | [`numbers`] | the limits that have a variable and no flag |
 //! | `checks` | what single values must look like |
+//! | [`files`] | where files are |
 //! | `gateway` | what the gateway is told |
 //! | `login` | what the login service is told |
 //! | [`settings`] | all of it, checked |
 
 mod checks;
 pub(crate) mod env;
+pub(crate) mod files;
 pub(crate) mod flags;
 mod gateway;
 pub(crate) mod inert;

@@ -9,6 +9,7 @@ use hypha_hub::auth::{RootToken, TokenOptions};
 
 use super::checks::{check_redis, public_base_url, server_id};
 use super::env::Env;
+use super::files::Files;
 use super::flags::Flags;
 use super::{gateway, login, mask, numbers};
 
@@ -49,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) root_token: Option<RootToken>,
     /// Where durable state is.
     pub(crate) storage: Storage,
+    /// Where files are.
+    pub(crate) files: Files,
     /// The secret that signs tokens; by default one is kept in the store.
     pub(crate) jwt_secret: Option<String>,
     /// The constants of tokens; the secret in it is a placeholder.
@@ -108,6 +111,8 @@ impl Settings {
             }
             (false, None, None) => Storage::Folder(default_folder()?),
         };
+        let (files, notes) = Files::new(flags.s3, env)?;
+        warnings.extend(notes);
         let tokens = token_options(env);
         let (login, notes) = login::options(flags.enable_local_auth, root_token.is_some(), &tokens, env)?;
         warnings.extend(notes);
@@ -122,6 +127,7 @@ impl Settings {
             server_id: flags.server_id.map(server_id).transpose()?,
             root_token,
             storage,
+            files,
             jwt_secret,
             tokens,
             login,
@@ -141,6 +147,7 @@ impl Settings {
             server_id: None,
             root_token: None,
             storage: Storage::Ephemeral,
+            files: Files::default(),
             jwt_secret: None,
             tokens: TokenOptions::new(""),
             login: hypha_login::Options::default(),
@@ -197,6 +204,7 @@ impl Settings {
                     Storage::Database(uri) => mask::without_password(uri),
                 },
             ),
+            ("files", format!("{:?}", self.files)),
             ("limits", format!("{:?}", self.hub.limits)),
             ("gateway", format!("{:?}", self.gateway)),
             ("startup_functions", {

@@ -5,7 +5,7 @@ use clap::{Args, Command};
 use super::env::Env;
 use super::flags::Flags;
 use super::merge::{flags_of, variable_of};
-use super::{inert, login, numbers};
+use super::{files, inert, login, numbers};
 
 /// How alike two names must be, from 0 to 1, for one to be a misspelling of the other.
 const ALIKE: f64 = 0.8;
@@ -27,6 +27,7 @@ pub(crate) fn unknown_variables(env: &Env) -> Vec<String> {
     known.extend(inert::FLAGS.iter().map(|inert| variable_of(inert.flag)));
     known.extend(numbers::names().map(str::to_owned));
     known.extend(login::VARIABLES.map(str::to_owned));
+    known.push(files::QUOTA.to_owned());
     known.extend(inert::QUIET.map(str::to_owned));
     let is_unknown = |name: &&str| {
         name.starts_with("HYPHA_")
