@@ -3,14 +3,13 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use hypha_storage::PartRef;
+use hypha_storage::{Base, PartRef};
 use hypha_wire::Value;
 use hypha_wire::convert::from_json;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use crate::content::Base;
 use crate::error::{Error, Result};
 use crate::files::selector_of;
 use crate::listing::StageFilter;

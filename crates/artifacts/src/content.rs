@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{StreamExt, stream};
-use hypha_storage::{Access, ByteRange, Error as StorageError, Grant, Key, Meta, PutOptions, SizeRule, Storage};
+use futures_util::{Stream, StreamExt, stream};
+use hypha_storage::{Access, Base, ByteRange, Error as StorageError, Grant, Key, Meta, PutOptions, SizeRule, Storage};
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
 use crate::error::{Error, Result};
@@ -25,18 +25,6 @@ pub struct BaseUrls {
     pub public: String,
     /// By programs on this machine.
     pub local: String,
-}
-
-/// Where signed URLs are to point.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Base {
-    /// To the public URL of the server.
-    #[default]
-    Public,
-    /// To the URL for programs on this machine.
-    Local,
-    /// To another URL of the server.
-    Other(String),
 }
 
 /// The file store, with what the artifact manager knows about it.
@@ -100,6 +88,25 @@ impl Content {
         }
     }
 
+    /// Opens an object.
+    pub(crate) async fn open(&self, key: &str) -> Result<hypha_storage::Object> {
+        Ok(self.storage.get(&parse(key)?).await?)
+    }
+
+    /// Receives a body for a staged key, unless the gate objects. Returns its ETag.
+    pub(crate) async fn receive(
+        &self,
+        key: &str,
+        body: impl Stream<Item = std::io::Result<Bytes>> + Send + Unpin + 'static,
+        options: PutOptions,
+    ) -> Result<String> {
+        let key = parse(key)?;
+        let staged = self.storage.stage(&key, body, options).await?;
+        // Held until the object is visible.
+        let _permit = self.storage.admit(&key).await?;
+        Ok(staged.publish().await?.etag)
+    }
+
     /// Deletes an object, if it is there.
     pub(crate) async fn delete(&self, key: &str) -> Result<()> {
         self.storage.delete(&parse(key)?).await?;
@@ -108,17 +115,13 @@ impl Content {
 
     /// Stores bytes that are in memory, unless the gate objects.
     pub(crate) async fn write(&self, key: &str, bytes: Bytes, content_type: Option<String>) -> Result<()> {
-        let key = parse(key)?;
         let options = PutOptions {
             content_type,
             size: SizeRule::Exactly(bytes.len() as u64),
             ..PutOptions::default()
         };
         let body = Box::pin(stream::iter([Ok(bytes)]));
-        let staged = self.storage.stage(&key, body, options).await?;
-        let _permit = self.storage.admit(&key).await?;
-        staged.publish().await?;
-        Ok(())
+        self.receive(key, body, options).await.map(|_| ())
     }
 
     /// A part of an object, which is short enough for memory.

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use hypha_storage::Meta;
+use futures_util::Stream;
+use hypha_storage::{Base, Meta, Object, PutOptions};
 use serde_json::{Value as Json, json};
 use sqlx::{AnyConnection, Row, query};
 
-use crate::content::{Base, Content, seconds};
+use crate::content::{Content, seconds};
 use crate::error::{Error, Result};
 use crate::garbage;
 use crate::ids::{self, FilePath};
@@ -64,6 +65,16 @@ impl From<Meta> for FileMeta {
             content_type: meta.content_type,
         }
     }
+}
+
+/// A file that is open for reading: its bytes stay, whatever happens to the artifact.
+pub struct OpenFile {
+    /// Its bytes.
+    pub object: Object,
+    /// Its path, and what is known about it.
+    pub entry: FileEntry,
+    /// Type of the artifact.
+    pub kind: Option<String>,
 }
 
 /// Lines of one folder.
@@ -140,14 +151,22 @@ impl Artifacts {
         Ok(Some(entry))
     }
 
-    /// A file for reading, with what a download counts. Fails if it is not there.
+    /// A file that is open for reading. Counts a download unless `silent`.
     ///
     /// # Errors
     /// No such artifact, version or file; not permitted.
-    pub async fn open_file(&self, actor: &Actor, id: &str, path: &str, selector: &str, silent: bool) -> Result<FileEntry> {
-        let selector = selector_of(Some(selector), None, false)?;
-        let mut entries = self.readable(actor, id, &[path.to_owned()], &selector, silent).await?;
-        entries.pop().ok_or_else(|| Error::no_file(path))
+    pub async fn open_file(
+        &self,
+        actor: &Actor,
+        id: &str,
+        path: &str,
+        selector: &Selector,
+        silent: bool,
+    ) -> Result<OpenFile> {
+        let (mut entries, kind) = self.readable(actor, id, &[path.to_owned()], selector, silent).await?;
+        let entry = entries.pop().ok_or_else(|| Error::no_file(path))?;
+        let object = self.content().open(&entry.object_key).await?;
+        Ok(OpenFile { object, entry, kind })
     }
 
     async fn readable(
@@ -157,7 +176,7 @@ impl Artifacts {
         paths: &[String],
         selector: &Selector,
         silent: bool,
-    ) -> Result<Vec<FileEntry>> {
+    ) -> Result<(Vec<FileEntry>, Option<String>)> {
         if paths.len() > MAX_FILES {
             return Err(Error::value(format!("At most {MAX_FILES} files can be asked for at once")));
         }
@@ -175,7 +194,7 @@ impl Artifacts {
         if !silent {
             self.counters().download(&artifact.id, weight);
         }
-        Ok(entries)
+        Ok((entries, artifact.kind))
     }
 
     /// URLs to read files from, in the order of `paths`.
@@ -191,7 +210,7 @@ impl Artifacts {
         silent: bool,
         (expires_in, base): (u64, &Base),
     ) -> Result<Vec<String>> {
-        let entries = self.readable(actor, id, paths, selector, silent).await?;
+        let (entries, _) = self.readable(actor, id, paths, selector, silent).await?;
         let urls = entries.iter().map(|entry| self.content().get_url(&entry.object_key, expires_in, base));
         urls.collect()
     }
@@ -209,6 +228,23 @@ impl Artifacts {
     ) -> Result<Vec<String>> {
         let keys = self.stage_files(actor, id, files).await?;
         keys.iter().map(|key| self.content().put_url(key, expires_in, base)).collect()
+    }
+
+    /// Stages a file and receives its bytes. Returns their ETag.
+    ///
+    /// # Errors
+    /// Not staged, the body breaks off, no room, not permitted.
+    pub async fn receive_file(
+        &self,
+        actor: &Actor,
+        id: &str,
+        (path, weight): (&str, f64),
+        body: impl Stream<Item = std::io::Result<Bytes>> + Send + Unpin + 'static,
+        options: PutOptions,
+    ) -> Result<String> {
+        let mut keys = self.stage_files(actor, id, &[(path.to_owned(), weight)]).await?;
+        let key = keys.pop().ok_or_else(|| Error::no_file(path))?;
+        self.content().receive(&key, body, options).await
     }
 
     /// Stages files; where their bytes are to go.
@@ -382,7 +418,7 @@ impl Artifacts {
                 "limit must be at most {MAX_INLINE} bytes; use get_file for larger parts"
             )));
         }
-        let mut entries = self.readable(actor, id, &[path.to_owned()], selector, true).await?;
+        let (mut entries, _) = self.readable(actor, id, &[path.to_owned()], selector, true).await?;
         let entry = entries.pop().ok_or_else(|| Error::no_file(path))?;
         let bytes = self.content().read(&entry.object_key, offset, limit).await?;
         Ok((entry.path.name().to_owned(), bytes))

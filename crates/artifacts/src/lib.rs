@@ -44,13 +44,13 @@ mod stats;
 mod upkeep;
 mod versions;
 
-pub use content::{Base, BaseUrls, Content};
+pub use content::{BaseUrls, Content};
 pub use create::Create;
 pub use database::Database;
 pub use duplicate::Duplicate;
 pub use edit::Edit;
 pub use error::{Error, Result};
-pub use files::{FileEntry, FileMeta, MAX_INLINE, Page};
+pub use files::{FileEntry, FileMeta, OpenFile, MAX_INLINE, Page};
 pub use ids::FilePath;
 pub use listing::{Search, StageFilter};
 pub use manager::{Artifacts, Workspaces};

@@ -208,6 +208,14 @@ pub enum Selector {
 }
 
 impl Selector {
+    /// What a text means: nothing or `latest`, `stage`, a name, a number. `stage` alone also asks for what is staged.
+    ///
+    /// # Errors
+    /// A version and `stage` together.
+    pub fn parse(version: Option<&str>, stage: bool) -> Result<Self> {
+        crate::files::selector_of(version, None, stage)
+    }
+
     /// The version that is meant, as its place in the list; `None` when the artifact has no versions and the latest is
     /// meant.
     pub(crate) fn find(&self, versions: &[Version]) -> Result<Option<usize>> {

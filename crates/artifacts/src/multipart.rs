@@ -1,10 +1,10 @@
 //! Large files in parts.
 
-use hypha_storage::{Error as StorageError, PartRef, UploadOptions};
+use hypha_storage::{Base, Error as StorageError, PartRef, UploadOptions};
 use serde_json::{Value as Json, json};
 use sqlx::{Row, query};
 
-use crate::content::{Base, parse};
+use crate::content::parse;
 use crate::error::{Error, Result};
 use crate::files::{require_staged, stage_file};
 use crate::ids::FilePath;

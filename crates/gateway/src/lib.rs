@@ -3,6 +3,7 @@
 //! The gateway owns sockets and framing; who may do what, and where messages go, is the hub's.
 
 mod apps;
+mod artifacts;
 mod assets;
 mod body;
 mod compression;

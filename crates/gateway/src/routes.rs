@@ -9,6 +9,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use http::StatusCode;
+use hypha_artifacts::Artifacts;
 use hypha_hub::Hub;
 use hypha_storage::{Storage, WorkspaceFiles};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -16,7 +17,9 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use crate::error::Failure;
 use crate::options::Options;
 use crate::rate_limit::{self, RateLimits};
-use crate::{apps, body, compression, cors, files, health, pages, services, static_mounts, stream, ws};
+use crate::{
+    apps, artifacts, body, compression, cors, files, health, pages, services, static_mounts, stream, ws,
+};
 
 /// What every route can reach.
 #[derive(Clone)]
@@ -24,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) hub: Hub,
     pub(crate) storage: Storage,
     pub(crate) files: WorkspaceFiles,
+    pub(crate) artifacts: Artifacts,
     pub(crate) metrics: Option<PrometheusHandle>,
     /// Prefix of all routes, for redirects: empty, or `/a/b`.
     pub(crate) base_path: Arc<str>,
@@ -48,6 +52,7 @@ pub(crate) fn router(shared: Shared, options: &Options) -> Router {
 
     // Bytes, which go through as they are.
     let files = files::routes()
+        .merge(artifacts::routes())
         .layer(limited())
         .layer(from_fn_with_state(options.origins.clone(), cors::cors));
 

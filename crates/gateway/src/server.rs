@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use hypha_artifacts::Artifacts;
 use hypha_hub::Hub;
 use hypha_storage::{Storage, WorkspaceFiles};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -39,6 +40,8 @@ pub struct Parts {
     pub storage: Storage,
     /// The files of workspaces.
     pub files: WorkspaceFiles,
+    /// The artifact manager.
+    pub artifacts: Artifacts,
     /// What `/metrics` shows; without it, there is no such page.
     pub metrics: Option<PrometheusHandle>,
 }
@@ -76,12 +79,14 @@ impl Gateway {
             hub,
             storage,
             files,
+            artifacts,
             metrics,
         } = parts;
         let shared = Shared {
             hub: hub.clone(),
             storage,
             files,
+            artifacts,
             metrics,
             base_path: self.options.base_path.as_str().into(),
         };

@@ -8,6 +8,7 @@
 //! | `serve` | a server in this process |
 //! | `logging`, `signals` | what their names say |
 
+mod artifacts;
 mod cli;
 mod config;
 mod logging;

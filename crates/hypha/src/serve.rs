@@ -18,6 +18,7 @@ use hypha_store::{Location, Store};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::artifacts::ArtifactManager;
 use crate::config::settings::{Settings, Storage};
 
 /// Under this key the store keeps the secret that signs tokens.
@@ -33,6 +34,7 @@ pub(crate) struct Server {
     startup: Startup,
     store: Store,
     storage: FileStorage,
+    artifacts: ArtifactManager,
     url: String,
     stop_accepting: CancellationToken,
     accepting: JoinHandle<()>,
@@ -95,12 +97,14 @@ impl Server {
             .context("cannot offer the login service")?;
         let files = WorkspaceFiles::offer(&hub, &storage, files_of_anonymous)
             .context("cannot offer the file service")?;
+        let artifacts = ArtifactManager::open(&hub, &settings.storage, storage.clone()).await?;
         // Start-up functions are clients; others wait until they have run.
         hub.hold_back();
         let parts = hypha_gateway::Parts {
             hub: hub.clone(),
             storage: storage.clone(),
             files,
+            artifacts: artifacts.handle().clone(),
             metrics: Some(metrics),
         };
         let stop_accepting = CancellationToken::new();
@@ -113,6 +117,7 @@ impl Server {
             startup,
             store,
             storage,
+            artifacts,
             url,
             stop_accepting,
             accepting,
@@ -140,6 +145,7 @@ impl Server {
         }
         self.hub.drain().await;
         self.startup.stop().await;
+        self.artifacts.close().await;
         self.storage.close().await;
         self.store.close().await;
     }

@@ -23,7 +23,7 @@ pub(crate) fn content_type(headers: &HeaderMap) -> Option<String> {
 }
 
 /// How long the body is, if the client says so.
-pub(super) fn announced(headers: &HeaderMap) -> Option<u64> {
+pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
     headers
         .get(header::CONTENT_LENGTH)?
         .to_str()
