@@ -41,6 +41,8 @@ mod secrets;
 mod service;
 mod sql;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 mod versions;
 

@@ -29,7 +29,7 @@ const MAX_EXTRA_SCOPE_LEN: usize = 1024;
 const MAX_EMAIL_LEN: usize = 254;
 
 /// Extra scopes that open a file without any further check of rights: only the hub puts them into tokens.
-const RESERVED_SCOPE: &str = "get_file:";
+const RESERVED_SCOPES: [&str; 2] = ["get_file:", "put_file:"];
 
 /// What a caller asks for. Missing and null fields have their defaults.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
@@ -94,8 +94,8 @@ impl TokenConfig {
         }
         for extra in &extras {
             check_extra_scope(extra)?;
-            if extra.starts_with(RESERVED_SCOPE) {
-                return Err(AuthError::ScopeReserved(RESERVED_SCOPE.to_owned()));
+            if let Some(reserved) = RESERVED_SCOPES.iter().find(|reserved| extra.starts_with(**reserved)) {
+                return Err(AuthError::ScopeReserved((*reserved).to_owned()));
             }
         }
         Ok(extras)

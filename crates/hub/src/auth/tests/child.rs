@@ -190,6 +190,7 @@ fn nothing_is_smuggled_into_the_scope() {
         "x\tws:*#a",
         "x#a",
         "get_file:any:*",
+        "put_file:any:*",
         &"x".repeat(1025),
     ] {
         assert!(mint(&parent, &with_extra(extra), &[]).is_err(), "{extra}");
