@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(ArtifactRef::parse("w/x", "ws").unwrap(), alias("w", "x"));
         let id = new_id();
         assert_eq!(ArtifactRef::parse(&id, "ws").unwrap(), ArtifactRef::Id(id, "ws".into()));
-        for text in ["", "a/b/c", "a/", "/b", "a\n"] {
+        for text in ["", "a/b/c", "a/", "/b", "a\nb"] {
             assert!(ArtifactRef::parse(text, "ws").is_err(), "{text:?}");
         }
     }

@@ -1,6 +1,23 @@
 //! Tests of the whole crate, without a hub.
 
+/// Makes a test on SQLite of each function, and `on` that runs them all on other databases.
+macro_rules! cases {
+    ($($name:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::in_memory().await).await;
+            })*
+        }
+
+        pub(super) async fn on(server: &super::postgres::Server) {
+            $($name(server.artifacts(stringify!($name)).await).await;)*
+        }
+    };
+}
+
 mod kill;
+mod postgres;
 mod random;
 mod rules;
 mod search;

@@ -93,19 +93,23 @@ async fn random_sequences_do_what_the_model_does() {
     let seed = std::env::var("HYPHA_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let first: u64 = seed.unwrap_or_else(|| rand::rng().random());
     for run in 0..if seed.is_some() { 1 } else { RUNS } {
-        let seed = first.wrapping_add(run);
-        println!("HYPHA_TEST_SEED={seed}");
-        let mut world = World {
-            artifacts: in_memory().await,
-            models: BTreeMap::new(),
-            rng: StdRng::seed_from_u64(seed),
-            counter: 0,
-        };
-        for _ in 0..STEPS {
-            let said = world.step().await;
-            println!("{said}");
-            world.compare().await;
-        }
+        follow(in_memory().await, first.wrapping_add(run)).await;
+    }
+}
+
+/// One sequence. Its seed is printed, so that it can be tried again.
+pub(super) async fn follow(artifacts: Artifacts, seed: u64) {
+    println!("HYPHA_TEST_SEED={seed}");
+    let mut world = World {
+        artifacts,
+        models: BTreeMap::new(),
+        rng: StdRng::seed_from_u64(seed),
+        counter: 0,
+    };
+    for _ in 0..STEPS {
+        let said = world.step().await;
+        println!("{said}");
+        world.compare().await;
     }
 }
 
@@ -127,7 +131,7 @@ impl World {
         let alias = self.pick(&ALIASES);
         let manifest = Some(object(json!({"n": n})));
         let Some(mut model) = self.models.get(alias).cloned() else {
-            let stage = self.rng.random();
+            let stage = self.rng.random::<bool>();
             let request = Create {
                 manifest,
                 ..new(alias, stage)
@@ -146,7 +150,7 @@ impl World {
         };
         let said = match self.rng.random_range(0..100) {
             0..15 => {
-                let (is_new, inherits) = (self.rng.random(), self.rng.random_bool(0.8));
+                let (is_new, inherits) = (self.rng.random::<bool>(), self.rng.random_bool(0.8));
                 let request = Edit {
                     manifest,
                     version: is_new.then(|| "new".to_owned()),
@@ -245,7 +249,7 @@ impl World {
 
     async fn duplicate(&mut self, alias: &'static str, source: &Model) -> String {
         let target = self.pick(&ALIASES);
-        let stage = self.rng.random();
+        let stage = self.rng.random::<bool>();
         let request = Duplicate {
             alias: Some(target.into()),
             overwrite: true,

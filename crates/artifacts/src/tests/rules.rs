@@ -2,13 +2,20 @@
 
 use super::*;
 
+cases! {
+    other_workspaces_are_closed,
+    uploads_are_bound_to_artifact_and_user,
+    collections_check_their_children,
+    inboxes_show_each_their_own,
+    recursive_deletion_sees_all_children,
+    secrets_are_not_shown_and_not_lost,
+}
+
 fn text<T>(result: Result<T>) -> String {
     result.err().map(|error| error.to_string()).unwrap_or_default()
 }
 
-#[tokio::test]
-async fn other_workspaces_are_closed() {
-    let artifacts = in_memory().await;
+async fn other_workspaces_are_closed(artifacts: Artifacts) {
     let victim = make(&artifacts, &admin(), new("private", false), &[("f", "secret")]).await;
     let id = victim["id"].as_str().unwrap();
     let eve = Actor {
@@ -70,9 +77,7 @@ async fn other_workspaces_are_closed() {
     }).await).contains("non-persistent"));
 }
 
-#[tokio::test]
-async fn uploads_are_bound_to_artifact_and_user() {
-    let artifacts = in_memory().await;
+async fn uploads_are_bound_to_artifact_and_user(artifacts: Artifacts) {
     let shared = Create {
         config: Some(object(json!({"permissions": {"@": "rw+"}}))),
         ..new("one", true)
@@ -92,9 +97,7 @@ async fn uploads_are_bound_to_artifact_and_user() {
     }
 }
 
-#[tokio::test]
-async fn collections_check_their_children() {
-    let artifacts = in_memory().await;
+async fn collections_check_their_children(artifacts: Artifacts) {
     let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]});
     let collection = Create {
         kind: Some("collection".into()),
@@ -137,9 +140,7 @@ async fn collections_check_their_children() {
     assert_eq!(orphan["parent_id"], Json::Null);
 }
 
-#[tokio::test]
-async fn inboxes_show_each_their_own() {
-    let artifacts = in_memory().await;
+async fn inboxes_show_each_their_own(artifacts: Artifacts) {
     let inbox = Create {
         config: Some(object(json!({
             "private_children": true, "recipient_field": "to", "recipient_can_delete": true,
@@ -173,9 +174,7 @@ async fn inboxes_show_each_their_own() {
     artifacts.delete(&bob, "lab/for-bob", false).await.unwrap();
 }
 
-#[tokio::test]
-async fn recursive_deletion_sees_all_children() {
-    let artifacts = in_memory().await;
+async fn recursive_deletion_sees_all_children(artifacts: Artifacts) {
     artifacts.create(&admin(), new("top", false)).await.unwrap();
     for n in 0..120 {
         let child = Create {
@@ -193,9 +192,7 @@ async fn recursive_deletion_sees_all_children() {
     assert_eq!(artifacts.search(&admin(), all).await.unwrap(), json!([]));
 }
 
-#[tokio::test]
-async fn secrets_are_not_shown_and_not_lost() {
-    let artifacts = in_memory().await;
+async fn secrets_are_not_shown_and_not_lost(artifacts: Artifacts) {
     let request = Create {
         secrets: Some(object(json!({"key": "hunter2"}))),
         ..new("s", false)

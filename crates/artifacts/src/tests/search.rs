@@ -2,6 +2,10 @@
 
 use super::*;
 
+cases! {
+    filters_keywords_order_and_pages,
+}
+
 async fn fill(artifacts: &Artifacts) {
     let who = admin();
     for (alias, kind, manifest) in [
@@ -34,7 +38,8 @@ async fn filters(artifacts: &Artifacts, filters: Json) -> std::result::Result<St
     find(artifacts, search).await
 }
 
-async fn all_cases(artifacts: &Artifacts) {
+async fn filters_keywords_order_and_pages(artifacts: Artifacts) {
+    let artifacts = &artifacts;
     fill(artifacts).await;
     for (given, expected) in [
         (json!({}), "abcd"),
@@ -124,9 +129,4 @@ async fn all_cases(artifacts: &Artifacts) {
     };
     let page = artifacts.search(&admin(), page).await.unwrap();
     assert_eq!((&page["total"], page["items"].as_array().unwrap().len()), (&json!(4), 2));
-}
-
-#[tokio::test]
-async fn on_sqlite() {
-    all_cases(&in_memory().await).await;
 }
