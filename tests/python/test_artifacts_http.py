@@ -1,6 +1,8 @@
 """Artifacts over HTTP: metadata, listings, files with ranges, uploads."""
 
+import io
 import json
+import zipfile
 
 import pytest
 
@@ -94,3 +96,41 @@ async def test_visitors_see_what_is_public(user, web):
     assert len((await owner.get(f"/{home}/artifacts/?stage=all")).json()) == 3
     assert [one["alias"] for one in (await visitor.get(f"/{home}/artifacts/")).json()] == ["open"], "no shared cache"
     assert (await visitor.put(f"/{home}/artifacts/open/files/f", content=b"x")).status_code == 403
+
+
+async def test_zip_files_are_made_while_they_are_sent(user, web):
+    service = await manager(user)
+    files = {"a.txt": b"A" * 100_000, "dir/grüße.txt": b"hello", "empty": b""}
+    await make(service, "zip", files)
+    await service.set_download_weight("zip", "create-zip-file", 5)
+    http, base = web(token=user.account.token), f"/{user.account.home}/artifacts/zip"
+    answer = await http.get(f"{base}/create-zip-file")
+    assert answer.status_code == 200 and answer.headers["content-disposition"] == "attachment; filename=zip.zip"
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        assert {name: archive.read(name) for name in archive.namelist()} == files
+    some = await http.get(f"{base}/create-zip-file", params={"file": ["empty", "a.txt"], "silent": "true"})
+    with zipfile.ZipFile(io.BytesIO(some.content)) as archive:
+        assert sorted(archive.namelist()) == ["a.txt", "empty"]
+    assert (await http.get(f"{base}/create-zip-file?file=none")).status_code == 404
+    assert (await http.get(f"{base}/create-zip-file?file=../x")).status_code == 400
+    assert (await web().get(f"{base}/create-zip-file")).status_code == 403
+    assert (await service.read("zip"))["download_count"] == 5
+
+
+async def test_sites(user, web):
+    service = await manager(user)
+    config = {"permissions": {"*": "r"}, "view_config": {"root_directory": "/site", "headers": {"X-Site": "yes"}}}
+    await make(service, "site", {"site/index.html": b"<p>home</p>", "site/a/x.js": b"1", "other": b"o"}, config=config)
+    await make(service, "plain", {"index.html": b"x"}, config={"permissions": {"*": "r"}})
+    visitor, base = web(), f"/{user.account.home}/view/site"
+    page = await visitor.get(f"{base}/")
+    assert page.text == "<p>home</p>" and page.headers["content-type"].startswith("text/html")
+    assert page.headers["x-site"] == "yes" and "content-disposition" not in page.headers
+    assert (await visitor.get(f"{base}/a/x.js")).headers["content-type"].startswith("text/javascript")
+    assert (await visitor.get(f"{base}/other")).status_code == 404
+    assert (await visitor.get(f"{base}/..%2fother")).status_code in (400, 404)
+    assert (await visitor.get(base)).status_code == 307
+    assert (await visitor.get(f"/{user.account.home}/view/plain/")).status_code == 400
+    assert (await service.read("site", silent=True))["view_count"] == 2

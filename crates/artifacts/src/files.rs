@@ -19,6 +19,8 @@ use crate::records;
 
 /// Most files in one call.
 const MAX_FILES: usize = 1000;
+/// Most files in a zip file.
+const MAX_ZIP: usize = 100_000;
 /// Most entries of one listing.
 const MAX_LIST: u64 = 10_000;
 /// Most bytes that are read or written through a call, not through a URL.
@@ -195,6 +197,61 @@ impl Artifacts {
             self.counters().download(&artifact.id, weight);
         }
         Ok((entries, artifact.kind))
+    }
+
+    /// The files of a version for a zip file: those named, or all. Counts a download unless `silent`.
+    ///
+    /// # Errors
+    /// No such artifact, version or file; too many; not permitted.
+    pub async fn files_to_zip(
+        &self,
+        actor: &Actor,
+        id: &str,
+        paths: &[String],
+        selector: &Selector,
+        silent: bool,
+    ) -> Result<Vec<FileEntry>> {
+        let mut connection = self.read().await?;
+        let artifact = self.find_for(&mut connection, actor, id, Operation::GetFile).await?;
+        let view = self.view(&mut connection, actor, &artifact, selector).await?;
+        let mut entries = match paths {
+            [] => self.all_files(&mut connection, &view).await?,
+            _ => Vec::with_capacity(paths.len()),
+        };
+        for text in paths {
+            let entry = self.file(&mut connection, &view, &FilePath::parse(text)?).await?;
+            entries.push(entry.filter(|entry| entry.meta.is_some()).ok_or_else(|| Error::no_file(text))?);
+        }
+        if !silent {
+            let of_zip = weight_of(&artifact, "create-zip-file");
+            let of_files = || entries.iter().map(|entry| weight_of(&artifact, entry.path.as_str())).sum();
+            let weight = if of_zip > 0.0 { of_zip } else { of_files() };
+            self.counters().download(&artifact.id, weight);
+        }
+        Ok(entries)
+    }
+
+    /// All files of a view that are there.
+    async fn all_files(&self, connection: &mut AnyConnection, view: &View) -> Result<Vec<FileEntry>> {
+        let statement = ENTRIES.replace(" AND f.folder = $3", "").replace(" AND s.folder = $3", "");
+        let rows = query(sqlx::AssertSqlSafe(format!("{statement} ORDER BY 1, 2 LIMIT $3")))
+            .bind(&view.version)
+            .bind(&view.staged)
+            .bind(MAX_ZIP as i64 + 1)
+            .fetch_all(connection)
+            .await?;
+        if rows.len() > MAX_ZIP {
+            return Err(Error::value(format!("A zip file has at most {MAX_ZIP} files; name those that you want")));
+        }
+        let mut entries = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let mut entry = entry(row)?;
+            if entry.meta.is_none() {
+                entry.meta = self.content().head(&entry.object_key).await?.map(FileMeta::from);
+            }
+            entries.extend(Some(entry).filter(|entry| entry.meta.is_some()));
+        }
+        Ok(entries)
     }
 
     /// URLs to read files from, in the order of `paths`.

@@ -1,6 +1,6 @@
 //! Reading artifacts, and deleting them or one of their versions.
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use sqlx::{AnyConnection, query, query_scalar};
 
 use crate::error::{Error, Result};
@@ -50,6 +50,26 @@ impl Artifacts {
             whole.artifact.config.insert("child_count".into(), children.into());
         }
         Ok(whole.to_json())
+    }
+
+    /// The config of an artifact with which the caller may do this.
+    ///
+    /// # Errors
+    /// No such artifact, not permitted.
+    pub async fn config_for(&self, actor: &Actor, id: &str, operation: Operation) -> Result<Map<String, Json>> {
+        let mut connection = self.read().await?;
+        Ok(self.find_for(&mut connection, actor, id, operation).await?.config)
+    }
+
+    /// Counts a view of an artifact.
+    ///
+    /// # Errors
+    /// No such artifact.
+    pub async fn count_view(&self, id: &str, actor: &Actor) -> Result<()> {
+        let mut connection = self.read().await?;
+        let artifact = self.find(&mut connection, actor, id).await?;
+        self.counters().view(&artifact.id);
+        Ok(())
     }
 
     /// Deletes an artifact with all that belongs to it. Children stay, without a parent, unless `recursive`.

@@ -3,6 +3,8 @@
 mod files;
 mod metadata;
 mod multipart;
+mod view;
+mod zip;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -35,6 +37,10 @@ pub(crate) fn routes() -> Router<Shared> {
             "/{workspace}/artifacts/{alias}/create-multipart-upload",
             post(multipart::create),
         )
+        .route("/{workspace}/artifacts/{alias}/create-zip-file", get(zip::create))
+        .route("/{workspace}/view/{alias}", get(redirect::to_folder))
+        .route("/{workspace}/view/{alias}/", get(view::index))
+        .route("/{workspace}/view/{alias}/{*path}", get(view::page))
         .route(
             "/{workspace}/artifacts/{alias}/complete-multipart-upload",
             post(multipart::complete),
