@@ -15,30 +15,38 @@ use crate::model::Object;
 pub(crate) const ROUNDS: usize = 10;
 
 const ADJECTIVES: [&str; 32] = [
-    "amber", "bold", "brisk", "calm", "clear", "crisp", "dapper", "eager", "early", "fond", "fresh", "gentle", "glad",
-    "keen", "kind", "lively", "lucid", "mellow", "neat", "noble", "plain", "proud", "quick", "quiet", "ready", "robust",
-    "sharp", "shiny", "snug", "sturdy", "vivid", "warm",
+    "amber", "bold", "brisk", "calm", "clear", "crisp", "dapper", "eager", "early", "fond", "fresh",
+    "gentle", "glad", "keen", "kind", "lively", "lucid", "mellow", "neat", "noble", "plain", "proud",
+    "quick", "quiet", "ready", "robust", "sharp", "shiny", "snug", "sturdy", "vivid", "warm",
 ];
 const NOUNS: [&str; 32] = [
-    "acorn", "anchor", "badger", "beacon", "birch", "bridge", "canyon", "cedar", "cloud", "comet", "crane", "delta",
-    "ember", "falcon", "fern", "garnet", "glacier", "harbor", "heron", "island", "juniper", "lantern", "maple",
-    "meadow", "otter", "pebble", "prism", "quartz", "river", "sparrow", "tundra", "willow",
+    "acorn", "anchor", "badger", "beacon", "birch", "bridge", "canyon", "cedar", "cloud", "comet", "crane",
+    "delta", "ember", "falcon", "fern", "garnet", "glacier", "harbor", "heron", "island", "juniper",
+    "lantern", "maple", "meadow", "otter", "pebble", "prism", "quartz", "river", "sparrow", "tundra",
+    "willow",
 ];
 const VERBS: [&str; 32] = [
-    "bakes", "bends", "builds", "carves", "climbs", "dances", "digs", "drifts", "finds", "floats", "glides", "glows",
-    "grows", "hums", "jumps", "knits", "lands", "leaps", "maps", "mends", "paints", "plays", "reads", "rests", "rolls",
-    "sails", "sings", "skips", "spins", "swims", "walks", "waves",
+    "bakes", "bends", "builds", "carves", "climbs", "dances", "digs", "drifts", "finds", "floats", "glides",
+    "glows", "grows", "hums", "jumps", "knits", "lands", "leaps", "maps", "mends", "paints", "plays",
+    "reads", "rests", "rolls", "sails", "sings", "skips", "spins", "swims", "walks", "waves",
 ];
 const ADVERBS: [&str; 32] = [
-    "again", "ahead", "always", "apart", "boldly", "briskly", "calmly", "closely", "daily", "deeply", "early", "fairly",
-    "fast", "firmly", "freely", "gently", "gladly", "keenly", "kindly", "lightly", "nearby", "neatly", "often", "openly",
-    "quickly", "quietly", "safely", "slowly", "softly", "soon", "together", "well",
+    "again", "ahead", "always", "apart", "boldly", "briskly", "calmly", "closely", "daily", "deeply",
+    "early", "fairly", "fast", "firmly", "freely", "gently", "gladly", "keenly", "kindly", "lightly",
+    "nearby", "neatly", "often", "openly", "quickly", "quietly", "safely", "slowly", "softly", "soon",
+    "together", "well",
 ];
 
 /// Four words, such as `calm-otter-sings-softly`.
 pub(crate) fn words(rng: &mut impl Rng) -> String {
     let mut pick = |words: &[&'static str; 32]| words.choose(rng).copied().unwrap_or("x");
-    format!("{}-{}-{}-{}", pick(&ADJECTIVES), pick(&NOUNS), pick(&VERBS), pick(&ADVERBS))
+    format!(
+        "{}-{}-{}-{}",
+        pick(&ADJECTIVES),
+        pick(&NOUNS),
+        pick(&VERBS),
+        pick(&ADVERBS)
+    )
 }
 
 /// Whether a pattern gives another name each time.
@@ -49,16 +57,25 @@ pub(crate) fn is_pattern(alias: &str) -> bool {
 /// Checks the form of an alias or pattern.
 pub(crate) fn check_pattern(alias: &str) -> Result<()> {
     if alias.len() > MAX_ALIAS {
-        return Err(Error::value(format!("Alias should be at most {MAX_ALIAS} characters")));
+        return Err(Error::value(format!(
+            "Alias should be at most {MAX_ALIAS} characters"
+        )));
     }
     if ids::uuid(alias).is_some() {
-        return Err(Error::value("Alias should be a human readable string, it cannot be a UUID."));
+        return Err(Error::value(
+            "Alias should be a human readable string, it cannot be a UUID.",
+        ));
     }
     Ok(())
 }
 
 /// Fills in the placeholders of a pattern. `id_parts` is from the parent's config.
-pub(crate) fn expand(pattern: &str, user_id: &str, id_parts: Option<&Object>, rng: &mut impl Rng) -> Result<String> {
+pub(crate) fn expand(
+    pattern: &str,
+    user_id: &str,
+    id_parts: Option<&Object>,
+    rng: &mut impl Rng,
+) -> Result<String> {
     let mut alias = String::new();
     let mut rest = pattern;
     while let Some((before, after)) = rest.split_once('{') {
@@ -83,7 +100,9 @@ fn placeholder(key: &str, user_id: &str, id_parts: Option<&Object>, rng: &mut im
         }
         "user_id" => user_id.to_owned(),
         "zenodo_id" | "zenodo_conceptrecid" => {
-            return Err(Error::Unsupported("Publishing to Zenodo is not supported yet".into()));
+            return Err(Error::Unsupported(
+                "Publishing to Zenodo is not supported yet".into(),
+            ));
         }
         key => match id_parts.and_then(|parts| parts.get(key)) {
             Some(Json::Array(choices)) => choices.choose(rng).map(as_text).unwrap_or_default(),
@@ -108,7 +127,10 @@ mod tests {
     #[test]
     fn patterns() {
         let mut rng = StdRng::seed_from_u64(1);
-        let parts = json!({"animal": ["cat", "dog"], "n": 3}).as_object().unwrap().clone();
+        let parts = json!({"animal": ["cat", "dog"], "n": 3})
+            .as_object()
+            .unwrap()
+            .clone();
         let mut expand = |pattern: &str| expand(pattern, "ann", Some(&parts), &mut rng);
         assert_eq!(expand("plain").unwrap(), "plain");
         assert_eq!(expand("{user_id}-{n}").unwrap(), "ann-3");

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use crate::error::{Error, Result};
-use crate::files::selector_of;
 use crate::listing::StageFilter;
 use crate::model::{Object, Selector};
+use crate::view::selector_of;
 
 /// Default life of a signed URL, in seconds.
 const EXPIRES_IN: u64 = 3600;
@@ -98,14 +98,21 @@ pub(crate) fn weighted(paths: Vec<String>, weights: Option<Weights>) -> Result<V
             let weights = weights.into_iter().map(Option::unwrap_or_default);
             Ok(paths.into_iter().zip(weights).collect())
         }
-        Weights::Many(_) => Err(Error::value("file_path and download_weight must have the same length")),
+        Weights::Many(_) => Err(Error::value(
+            "file_path and download_weight must have the same length",
+        )),
     }
 }
 
 /// URLs by path, or the one URL.
 pub(crate) fn urls(paths: &[String], urls: Vec<String>, as_map: bool) -> Json {
     if as_map {
-        return paths.iter().cloned().zip(urls).map(|(path, url)| (path, Json::from(url))).collect();
+        return paths
+            .iter()
+            .cloned()
+            .zip(urls)
+            .map(|(path, url)| (path, Json::from(url)))
+            .collect();
     }
     urls.into_iter().next().map_or(Json::Null, Json::from)
 }
@@ -175,13 +182,16 @@ pub(crate) fn keywords(keywords: Option<Texts>) -> Vec<String> {
 pub(crate) fn object(name: &str, value: Option<Value>) -> Result<Option<Object>> {
     match value {
         None | Some(Value::Nil) => Ok(None),
-        Some(value @ (Value::Map(_) | Value::PydanticModel { .. })) => match json_of(name, &value, MAX_DEPTH)? {
-            Json::Object(object) => Ok(Some(object)),
-            _ => Err(Error::value(format!("{name} must be a map"))),
-        },
+        Some(value @ (Value::Map(_) | Value::PydanticModel { .. })) => {
+            match json_of(name, &value, MAX_DEPTH)? {
+                Json::Object(object) => Ok(Some(object)),
+                _ => Err(Error::value(format!("{name} must be a map"))),
+            }
+        }
         Some(Value::Str(text)) => {
             // As some clients send it in a query.
-            let object = serde_json::from_str(&text).map_err(|_| Error::value(format!("{name} must be a map")))?;
+            let object =
+                serde_json::from_str(&text).map_err(|_| Error::value(format!("{name} must be a map")))?;
             Ok(Some(object))
         }
         Some(_) => Err(Error::value(format!("{name} must be a map"))),
@@ -190,14 +200,18 @@ pub(crate) fn object(name: &str, value: Option<Value>) -> Result<Option<Object>>
 
 /// A value as JSON.
 pub(crate) fn json_of(name: &str, value: &Value, depth: usize) -> Result<Json> {
-    let depth = depth.checked_sub(1).ok_or_else(|| Error::value(format!("{name} is nested more than {MAX_DEPTH} deep")))?;
+    let depth = depth
+        .checked_sub(1)
+        .ok_or_else(|| Error::value(format!("{name} is nested more than {MAX_DEPTH} deep")))?;
     Ok(match value {
         Value::Nil => Json::Null,
         Value::Bool(value) => Json::from(*value),
         Value::Int(value) => Json::from(*value),
         Value::UInt(value) => Json::from(*value),
         Value::Float(value) if value.is_nan() => "NaN".into(),
-        Value::Float(value) if value.is_infinite() => if *value > 0.0 { "Infinity" } else { "-Infinity" }.into(),
+        Value::Float(value) if value.is_infinite() => {
+            if *value > 0.0 { "Infinity" } else { "-Infinity" }.into()
+        }
         Value::Float(value) => json!(value),
         Value::Str(text) if text.contains('\0') => {
             return Err(Error::value(format!("{name} has a text with a zero character")));
@@ -208,8 +222,10 @@ pub(crate) fn json_of(name: &str, value: &Value, depth: usize) -> Result<Json> {
             Json::Array(items?)
         }
         Value::Map(entries) => {
-            let entries: Result<Object> =
-                entries.iter().map(|(key, value)| Ok((key.clone(), json_of(name, value, depth)?))).collect();
+            let entries: Result<Object> = entries
+                .iter()
+                .map(|(key, value)| Ok((key.clone(), json_of(name, value, depth)?)))
+                .collect();
             Json::Object(entries?)
         }
         Value::PydanticModel { fields, .. } => json_of(name, fields, depth)?,
@@ -243,7 +259,9 @@ pub(crate) fn content(value: &Value, format: &str, encoding: &str) -> Result<Byt
         "binary" => value.as_bytes().ok_or_else(|| wrong("bytes"))?.clone(),
         "base64" => {
             let text = value.as_str().ok_or_else(|| wrong("a text in base64"))?;
-            let bytes = BASE64_STANDARD.decode(text.trim()).map_err(|_| wrong("a text in base64"))?;
+            let bytes = BASE64_STANDARD
+                .decode(text.trim())
+                .map_err(|_| wrong("a text in base64"))?;
             bytes.into()
         }
         "json" => match value {
@@ -263,14 +281,16 @@ pub(crate) fn shown(bytes: Bytes, format: &str, encoding: &str) -> Result<Value>
     let text = |bytes: &Bytes| {
         check_encoding(encoding)?;
         let text = std::str::from_utf8(bytes);
-        text.map(str::to_owned).map_err(|_| Error::value("The file is not UTF-8 text; read it with format='binary'"))
+        text.map(str::to_owned)
+            .map_err(|_| Error::value("The file is not UTF-8 text; read it with format='binary'"))
     };
     Ok(match format {
         "text" => Value::Str(text(&bytes)?),
         "binary" => Value::Bytes(bytes),
         "base64" => Value::Str(BASE64_STANDARD.encode(&bytes)),
         "json" => {
-            let json: Json = serde_json::from_slice(&bytes).map_err(|_| Error::value("The file is not JSON"))?;
+            let json: Json =
+                serde_json::from_slice(&bytes).map_err(|_| Error::value("The file is not JSON"))?;
             from_json(json)
         }
         _ => return Err(unknown_format()),
@@ -280,7 +300,9 @@ pub(crate) fn shown(bytes: Bytes, format: &str, encoding: &str) -> Result<Value>
 fn check_encoding(encoding: &str) -> Result<()> {
     match encoding.to_ascii_lowercase().as_str() {
         "utf-8" | "utf8" | "ascii" => Ok(()),
-        _ => Err(Error::Unsupported("Only the encoding utf-8 is supported; use format='binary' for others".into())),
+        _ => Err(Error::Unsupported(
+            "Only the encoding utf-8 is supported; use format='binary' for others".into(),
+        )),
     }
 }
 
@@ -294,7 +316,10 @@ mod tests {
 
     #[test]
     fn numbers_that_json_has_not() {
-        let map = Value::from_iter([("a", Value::Float(f64::NAN)), ("b", Value::Float(f64::NEG_INFINITY))]);
+        let map = Value::from_iter([
+            ("a", Value::Float(f64::NAN)),
+            ("b", Value::Float(f64::NEG_INFINITY)),
+        ]);
         let object = object("manifest", Some(map)).unwrap().unwrap();
         assert_eq!(Json::Object(object), json!({"a": "NaN", "b": "-Infinity"}));
     }
@@ -303,7 +328,13 @@ mod tests {
     fn depth_and_kinds_are_bounded() {
         let deep = (0..100).fold(Value::Nil, |inner, _| Value::List(vec![inner]));
         assert!(object("manifest", Some(Value::from_iter([("a", deep)]))).is_err());
-        assert!(object("manifest", Some(Value::from_iter([("a", Value::Bytes(Bytes::new()))]))).is_err());
+        assert!(
+            object(
+                "manifest",
+                Some(Value::from_iter([("a", Value::Bytes(Bytes::new()))]))
+            )
+            .is_err()
+        );
         assert!(object("manifest", Some(Value::Int(1))).is_err());
         assert_eq!(object("manifest", Some(Value::Nil)).unwrap(), None);
     }
@@ -315,7 +346,10 @@ mod tests {
         assert_eq!(base(None).unwrap(), Base::Public);
         assert_eq!(base(text("false")).unwrap(), Base::Public);
         assert_eq!(base(Some(FlagOrText::Flag(true))).unwrap(), Base::Local);
-        assert_eq!(base(text("http://hub:80/")).unwrap(), Base::Other("http://hub:80".into()));
+        assert_eq!(
+            base(text("http://hub:80/")).unwrap(),
+            Base::Other("http://hub:80".into())
+        );
         assert!(base(text("javascript:x")).is_err());
     }
 

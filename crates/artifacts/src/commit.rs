@@ -43,7 +43,10 @@ impl Target {
             None | Some("new" | "stage" | "") => {
                 // Names of versions that were deleted may leave holes, or none where one is expected.
                 let numbers = versions.len()..;
-                numbers.map(|n| format!("v{n}")).find(|name| !taken(name)).unwrap_or_default()
+                numbers
+                    .map(|n| format!("v{n}"))
+                    .find(|name| !taken(name))
+                    .unwrap_or_default()
             }
             Some(name) if taken(name) => {
                 return Err(Error::value(format!(
@@ -64,16 +67,26 @@ impl Artifacts {
     ///
     /// # Errors
     /// Nothing is staged, a staged file was not uploaded, the manifest does not fit the collection, not permitted.
-    pub async fn commit(&self, actor: &Actor, id: &str, version: Option<&str>, comment: Option<&str>) -> Result<Json> {
+    pub async fn commit(
+        &self,
+        actor: &Actor,
+        id: &str,
+        version: Option<&str>,
+        comment: Option<&str>,
+    ) -> Result<Json> {
         let mut connection = self.read().await?;
-        let artifact = self.find_for(&mut connection, actor, id, Operation::Commit).await?;
+        let artifact = self
+            .find_for(&mut connection, actor, id, Operation::Commit)
+            .await?;
         drop(connection);
         // From here on no upload of this artifact becomes visible.
         let _held = self.content().hold(&artifact.id).await;
         let uploaded = self.uploaded(&artifact.id).await?;
 
         let mut transaction = self.database().write().await?;
-        let mut artifact = self.find_for(&mut transaction, actor, &artifact.id, Operation::Commit).await?;
+        let mut artifact = self
+            .find_for(&mut transaction, actor, &artifact.id, Operation::Commit)
+            .await?;
         let staging = records::staging(&mut transaction, &artifact.id).await?;
         let staging = staging.ok_or_else(|| Error::value("Artifact must be in staging mode to commit."))?;
         let versions = records::versions(&mut transaction, &artifact.id).await?;
@@ -87,7 +100,16 @@ impl Artifacts {
         if let Some(parent) = artifact.parent_config() {
             validate_child(parent, &staging.manifest)?;
         }
-        apply(&mut transaction, &mut artifact, &staging, &uploaded, &target, comment, now()).await?;
+        apply(
+            &mut transaction,
+            &mut artifact,
+            &staging,
+            &uploaded,
+            &target,
+            comment,
+            now(),
+        )
+        .await?;
         garbage::settle(&mut transaction).await?;
         let whole = reload(&mut transaction, &artifact).await?;
         transaction.commit().await?;
@@ -98,11 +120,12 @@ impl Artifacts {
     /// What of the staged files is in the store. To be asked while the artifact is held.
     pub(crate) async fn uploaded(&self, artifact: &str) -> Result<Uploaded> {
         let mut connection = self.read().await?;
-        let keys: Vec<String> =
-            query_scalar("SELECT object_key FROM staged_files WHERE artifact = $1 AND object_key IS NOT NULL")
-                .bind(artifact)
-                .fetch_all(&mut *connection)
-                .await?;
+        let keys: Vec<String> = query_scalar(
+            "SELECT object_key FROM staged_files WHERE artifact = $1 AND object_key IS NOT NULL",
+        )
+        .bind(artifact)
+        .fetch_all(&mut *connection)
+        .await?;
         let known: Vec<String> = query_scalar(
             "SELECT s.object_key FROM staged_files s JOIN objects o ON o.object_key = s.object_key WHERE s.artifact = $1",
         )
@@ -111,11 +134,17 @@ impl Artifacts {
         .await?;
         drop(connection);
         let mut uploaded: Uploaded = known.into_iter().map(|key| (key, None)).collect();
-        let heads = keys.into_iter().filter(|key| !uploaded.contains_key(key)).map(|key| async move {
-            let meta = self.content().head(&key).await?;
-            Ok::<_, Error>(meta.map(|meta| (key, Some(meta))))
-        });
-        let heads: Vec<_> = stream::iter(heads.collect::<Vec<_>>()).buffer_unordered(PARALLEL).try_collect().await?;
+        let heads = keys
+            .into_iter()
+            .filter(|key| !uploaded.contains_key(key))
+            .map(|key| async move {
+                let meta = self.content().head(&key).await?;
+                Ok::<_, Error>(meta.map(|meta| (key, Some(meta))))
+            });
+        let heads: Vec<_> = stream::iter(heads.collect::<Vec<_>>())
+            .buffer_unordered(PARALLEL)
+            .try_collect()
+            .await?;
         uploaded.extend(heads.into_iter().flatten());
         Ok(uploaded)
     }
@@ -126,9 +155,13 @@ impl Artifacts {
     /// Nothing is staged, not permitted.
     pub async fn discard(&self, actor: &Actor, id: &str) -> Result<Json> {
         let mut transaction = self.database().write().await?;
-        let artifact = self.find_for(&mut transaction, actor, id, Operation::DiscardChanges).await?;
+        let artifact = self
+            .find_for(&mut transaction, actor, id, Operation::DiscardChanges)
+            .await?;
         if records::staging(&mut transaction, &artifact.id).await?.is_none() {
-            return Err(Error::value("No staged changes to discard. Artifact is not in staging mode."));
+            return Err(Error::value(
+                "No staged changes to discard. Artifact is not in staging mode.",
+            ));
         }
         clear_staging(&mut transaction, &artifact.id).await?;
         garbage::settle(&mut transaction).await?;
@@ -144,7 +177,9 @@ impl Artifacts {
     /// Not permitted.
     pub async fn discard_changes(&self, actor: &Actor, id: &str) -> Result<Json> {
         let mut connection = self.read().await?;
-        let artifact = self.find_for(&mut connection, actor, id, Operation::DiscardChanges).await?;
+        let artifact = self
+            .find_for(&mut connection, actor, id, Operation::DiscardChanges)
+            .await?;
         let staging = records::staging(&mut connection, &artifact.id).await?;
         drop(connection);
         if staging.is_none() {
@@ -178,16 +213,20 @@ impl Artifacts {
 }
 
 fn missing<'a>(staging: &'a Staging, uploaded: &Uploaded) -> Option<&'a StagedFile> {
-    staging
-        .files
-        .iter()
-        .find(|file| file.object_key.as_ref().is_some_and(|key| !uploaded.contains_key(key)))
+    staging.files.iter().find(|file| {
+        file.object_key
+            .as_ref()
+            .is_some_and(|key| !uploaded.contains_key(key))
+    })
 }
 
 /// Removes everything staged, and notes its objects.
 pub(crate) async fn clear_staging(connection: &mut AnyConnection, artifact: &str) -> Result<()> {
     garbage::suspect_staged(connection, artifact).await?;
-    query("DELETE FROM staging WHERE artifact = $1").bind(artifact).execute(connection).await?;
+    query("DELETE FROM staging WHERE artifact = $1")
+        .bind(artifact)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -276,7 +315,11 @@ async fn apply_file(
 
 /// The config says what a download of each file counts.
 fn merge_weights(config: &mut Object, files: &[StagedFile]) {
-    let mut weights = config.get(WEIGHTS).and_then(Json::as_object).cloned().unwrap_or_default();
+    let mut weights = config
+        .get(WEIGHTS)
+        .and_then(Json::as_object)
+        .cloned()
+        .unwrap_or_default();
     for file in files {
         match (&file.object_key, file.weight) {
             (Some(_), Some(weight)) => _ = weights.insert(file.path.as_str().to_owned(), number(weight)),

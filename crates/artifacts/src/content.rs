@@ -7,7 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
-use hypha_storage::{Access, Base, ByteRange, Error as StorageError, Grant, Key, Meta, PutOptions, SizeRule, Storage};
+use hypha_storage::{
+    Access, Base, ByteRange, Error as StorageError, Grant, Key, Meta, PutOptions, SizeRule, Storage,
+};
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
 use crate::error::{Error, Result};
@@ -70,7 +72,11 @@ impl Content {
 
     /// A key that nothing was ever stored under.
     pub(crate) fn fresh_key(workspace: &str, artifact: &str, path: &FilePath) -> String {
-        format!("{workspace}/artifacts/{artifact}/objects/{}/{}", new_id(), path.name())
+        format!(
+            "{workspace}/artifacts/{artifact}/objects/{}/{}",
+            new_id(),
+            path.name()
+        )
     }
 
     /// The artifact that a key belongs to; `None` for keys of others.
@@ -170,7 +176,14 @@ impl Content {
     }
 
     /// A URL to write a part of a multipart upload to.
-    pub(crate) fn part_url(&self, key: &str, upload: &str, number: u32, expires_in: u64, base: &Base) -> Result<String> {
+    pub(crate) fn part_url(
+        &self,
+        key: &str,
+        upload: &str,
+        number: u32,
+        expires_in: u64,
+        base: &Base,
+    ) -> Result<String> {
         let access = Access::Part {
             upload: upload.to_owned(),
             number,

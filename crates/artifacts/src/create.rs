@@ -52,8 +52,16 @@ impl Artifacts {
     }
 
     /// Makes an artifact; with the files of a version of another one, if that is given.
-    pub(crate) async fn create_with(&self, actor: &Actor, request: Create, files_of: Option<&str>) -> Result<Whole> {
-        let manifest = request.manifest.clone().ok_or_else(|| Error::value("Manifest must be provided."))?;
+    pub(crate) async fn create_with(
+        &self,
+        actor: &Actor,
+        request: Create,
+        files_of: Option<&str>,
+    ) -> Result<Whole> {
+        let manifest = request
+            .manifest
+            .clone()
+            .ok_or_else(|| Error::value("Manifest must be provided."))?;
         let config = request.config.clone().unwrap_or_default();
         check_kind(request.kind.as_deref(), &config)?;
         check_config(&config)?;
@@ -101,12 +109,20 @@ impl Artifacts {
             version_count: 0,
         };
         let mut transaction = self.database().write().await?;
-        self.take_alias(&mut transaction, actor, &mut artifact, pattern.as_deref(), request.overwrite)
-            .await?;
+        self.take_alias(
+            &mut transaction,
+            actor,
+            &mut artifact,
+            pattern.as_deref(),
+            request.overwrite,
+        )
+        .await?;
         if let Some(source) = files_of {
             require_version(&mut transaction, source).await?;
         }
-        artifact.secrets = self.cipher().seal(&artifact.id, &request.secrets.unwrap_or_default())?;
+        artifact.secrets = self
+            .cipher()
+            .seal(&artifact.id, &request.secrets.unwrap_or_default())?;
         if let Some(parent) = &mut artifact.parent
             && parent.config.get("is_collection") != Some(&Json::Bool(true))
         {
@@ -146,7 +162,11 @@ impl Artifacts {
     pub(crate) async fn parent_for(&self, actor: &Actor, id: &str, stage: bool) -> Result<Artifact> {
         let mut connection = self.read().await?;
         let parent = self.find_for(&mut connection, actor, id, Operation::List).await?;
-        let needed = if stage { Operation::Draft } else { Operation::Attach };
+        let needed = if stage {
+            Operation::Draft
+        } else {
+            Operation::Attach
+        };
         require(actor, &parent, needed)?;
         if records::versions(&mut connection, &parent.id).await?.is_empty() {
             return Err(Error::value(format!(
@@ -167,7 +187,11 @@ impl Artifacts {
         overwrite: bool,
     ) -> Result<()> {
         let many = pattern.is_none_or(alias::is_pattern);
-        let id_parts = artifact.parent_config().and_then(|config| config.get("id_parts")).and_then(Json::as_object).cloned();
+        let id_parts = artifact
+            .parent_config()
+            .and_then(|config| config.get("id_parts"))
+            .and_then(Json::as_object)
+            .cloned();
         for _ in 0..alias::ROUNDS {
             artifact.alias = match pattern {
                 Some(pattern) => alias::expand(pattern, actor.id(), id_parts.as_ref(), &mut rand::rng())?,
@@ -197,12 +221,22 @@ impl Artifacts {
                 existing.name()
             )));
         }
-        if artifact.parent.as_ref().is_some_and(|parent| parent.id == existing.id) {
+        if artifact
+            .parent
+            .as_ref()
+            .is_some_and(|parent| parent.id == existing.id)
+        {
             return Err(Error::value("An artifact cannot be its own parent"));
         }
         garbage::suspect_artifact(transaction, &existing.id).await?;
-        for statement in ["DELETE FROM staging WHERE artifact = $1", "DELETE FROM versions WHERE artifact = $1"] {
-            query(statement).bind(&existing.id).execute(&mut *transaction).await?;
+        for statement in [
+            "DELETE FROM staging WHERE artifact = $1",
+            "DELETE FROM versions WHERE artifact = $1",
+        ] {
+            query(statement)
+                .bind(&existing.id)
+                .execute(&mut *transaction)
+                .await?;
         }
         query("UPDATE artifacts SET view_count = 0.0, download_count = 0.0, created_by = $2 WHERE id = $1")
             .bind(&existing.id)
@@ -218,13 +252,20 @@ impl Artifacts {
 /// Where a new artifact goes, and its alias or the pattern for it.
 fn place(actor: &Actor, request: &Create, parent: Option<&Artifact>) -> Result<(String, Option<String>)> {
     if request.artifact_id.is_some() && (request.alias.is_some() || request.workspace.is_some()) {
-        return Err(Error::value("artifact_id cannot be given together with alias or workspace"));
+        return Err(Error::value(
+            "artifact_id cannot be given together with alias or workspace",
+        ));
     }
-    let name = request.artifact_id.as_deref().or(request.alias.as_deref()).map(str::trim);
-    let (in_name, pattern) = match name.map(|name| name.split_once('/').map_or((None, name), |(w, a)| (Some(w), a))) {
-        Some((workspace, pattern)) => (workspace, Some(pattern.to_owned())),
-        None => (None, None),
-    };
+    let name = request
+        .artifact_id
+        .as_deref()
+        .or(request.alias.as_deref())
+        .map(str::trim);
+    let (in_name, pattern) =
+        match name.map(|name| name.split_once('/').map_or((None, name), |(w, a)| (Some(w), a))) {
+            Some((workspace, pattern)) => (workspace, Some(pattern.to_owned())),
+            None => (None, None),
+        };
     if let Some(pattern) = &pattern {
         alias::check_pattern(pattern)?;
         if pattern.is_empty() {
@@ -234,7 +275,9 @@ fn place(actor: &Actor, request: &Create, parent: Option<&Artifact>) -> Result<(
     if let (Some(one), Some(other)) = (in_name, request.workspace.as_deref())
         && one != other
     {
-        return Err(Error::value(format!("The alias is in workspace '{one}', but workspace is '{other}'")));
+        return Err(Error::value(format!(
+            "The alias is in workspace '{one}', but workspace is '{other}'"
+        )));
     }
     let explicit = in_name.or(request.workspace.as_deref());
     let workspace = match (explicit, parent) {
@@ -254,35 +297,49 @@ fn place(actor: &Actor, request: &Create, parent: Option<&Artifact>) -> Result<(
 /// Refuses what this server does not do.
 pub(crate) fn check_kind(kind: Option<&str>, config: &Object) -> Result<()> {
     if kind == Some("vector-collection") {
-        return Err(Error::Unsupported("Vector collections are not supported yet".into()));
+        return Err(Error::Unsupported(
+            "Vector collections are not supported yet".into(),
+        ));
     }
     if config.get("storage").and_then(Json::as_str) == Some("git") {
-        return Err(Error::Unsupported("Git storage (config.storage='git') is not supported yet".into()));
+        return Err(Error::Unsupported(
+            "Git storage (config.storage='git') is not supported yet".into(),
+        ));
     }
     Ok(())
 }
 
 /// Checks what this server reads from a config.
 pub(crate) fn check_config(config: &Object) -> Result<()> {
-    if config.get("permissions").is_some_and(|value| !crate::permissions::is_well_formed(value)) {
+    if config
+        .get("permissions")
+        .is_some_and(|value| !crate::permissions::is_well_formed(value))
+    {
         return Err(Error::value(
             "config.permissions must map users to levels such as 'r', 'rw+' or '*', or to lists of operations",
         ));
     }
     if let Some(schema) = config.get("collection_schema").filter(|schema| !schema.is_null()) {
-        jsonschema::validator_for(schema)
-            .map_err(|error| Error::value(format!("config.collection_schema is not a JSON schema: {error}")))?;
+        jsonschema::validator_for(schema).map_err(|error| {
+            Error::value(format!("config.collection_schema is not a JSON schema: {error}"))
+        })?;
     }
     records::check_size("config", config)
 }
 
 /// Checks a manifest against the schema of the collection it is in.
 pub(crate) fn validate_child(collection: &Object, manifest: &Object) -> Result<()> {
-    let Some(schema) = collection.get("collection_schema").filter(|schema| !schema.is_null()) else {
+    let Some(schema) = collection
+        .get("collection_schema")
+        .filter(|schema| !schema.is_null())
+    else {
         return Ok(());
     };
-    let validator = jsonschema::validator_for(schema)
-        .map_err(|error| Error::value(format!("ValidationError: the collection's schema is not valid: {error}")))?;
+    let validator = jsonschema::validator_for(schema).map_err(|error| {
+        Error::value(format!(
+            "ValidationError: the collection's schema is not valid: {error}"
+        ))
+    })?;
     let manifest = Json::Object(manifest.clone());
     let wrong = validator.iter_errors(&manifest).next();
     match wrong {
@@ -310,7 +367,11 @@ pub(crate) fn with_creator(mut config: Object, actor: &Actor) -> Object {
 }
 
 /// Remembers that an artifact has children.
-pub(crate) async fn mark_collection(connection: &mut AnyConnection, config: &mut Object, id: &str) -> Result<()> {
+pub(crate) async fn mark_collection(
+    connection: &mut AnyConnection,
+    config: &mut Object,
+    id: &str,
+) -> Result<()> {
     config.insert("is_collection".into(), true.into());
     query("UPDATE artifacts SET config = $2 WHERE id = $1")
         .bind(id)
@@ -322,7 +383,10 @@ pub(crate) async fn mark_collection(connection: &mut AnyConnection, config: &mut
 
 /// The source of a copy may be what was just overwritten.
 async fn require_version(connection: &mut AnyConnection, id: &str) -> Result<()> {
-    let found = query("SELECT id FROM versions WHERE id = $1").bind(id).fetch_optional(connection).await?;
+    let found = query("SELECT id FROM versions WHERE id = $1")
+        .bind(id)
+        .fetch_optional(connection)
+        .await?;
     match found {
         Some(_) => Ok(()),
         None => Err(Error::value("An artifact cannot be duplicated over itself")),
@@ -362,5 +426,8 @@ pub(crate) async fn reload(connection: &mut AnyConnection, artifact: &Artifact) 
     let found = records::find(connection, &name).await?;
     let found = found.ok_or_else(|| Error::no_artifact(&artifact.name()))?;
     let whole = records::whole(connection, vec![found]).await?;
-    whole.into_iter().next().ok_or_else(|| Error::no_artifact(&artifact.name()))
+    whole
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::no_artifact(&artifact.name()))
 }

@@ -52,7 +52,11 @@ impl Database {
         let path = path
             .to_str()
             .ok_or_else(|| Error::value("The path of the database is not UTF-8"))?;
-        Self::open_sqlite(&format!("sqlite://{}?mode=rwc", utf8_percent_encode(path, IN_PATH)), READERS).await
+        Self::open_sqlite(
+            &format!("sqlite://{}?mode=rwc", utf8_percent_encode(path, IN_PATH)),
+            READERS,
+        )
+        .await
     }
 
     /// A database in memory, gone when the last clone is.
@@ -69,7 +73,9 @@ impl Database {
     /// The server cannot be reached or refuses.
     pub async fn open_postgres(url: &str) -> Result<Self> {
         install_default_drivers();
-        let pool = AnyPoolOptions::new().max_connections(READERS * 2).acquire_timeout(ACQUIRE_TIMEOUT);
+        let pool = AnyPoolOptions::new()
+            .max_connections(READERS * 2)
+            .acquire_timeout(ACQUIRE_TIMEOUT);
         let pool = pool.connect(url).await?;
         migrator(Dialect::Postgres).run(&pool).await?;
         Ok(Self {

@@ -30,7 +30,9 @@ impl Artifacts {
     /// Not permitted to read the one or to make the other.
     pub async fn duplicate(&self, actor: &Actor, source: &str, target: Duplicate) -> Result<Json> {
         let mut connection = self.read().await?;
-        let source = self.find_for(&mut connection, actor, source, Operation::Read).await?;
+        let source = self
+            .find_for(&mut connection, actor, source, Operation::Read)
+            .await?;
         crate::manager::require(actor, &source, Operation::GetFile)?;
         let versions = records::versions(&mut connection, &source.id).await?;
         drop(connection);
@@ -41,7 +43,8 @@ impl Artifacts {
         for key in ["zenodo", "id_parts", "permissions", "is_collection"] {
             config.remove(key);
         }
-        let same_name = target.alias.is_none() && target.workspace.as_ref().is_some_and(|w| *w != source.workspace);
+        let same_name =
+            target.alias.is_none() && target.workspace.as_ref().is_some_and(|w| *w != source.workspace);
         let request = Create {
             alias: target.alias.or_else(|| same_name.then(|| source.alias.clone())),
             workspace: target.workspace,
@@ -53,6 +56,9 @@ impl Artifacts {
             stage: target.stage,
             ..Create::default()
         };
-        Ok(self.create_with(actor, request, Some(&latest.id)).await?.to_json())
+        Ok(self
+            .create_with(actor, request, Some(&latest.id))
+            .await?
+            .to_json())
     }
 }

@@ -56,7 +56,10 @@ impl Artifacts {
         if let Some(manifest) = &request.manifest {
             records::check_size("manifest", manifest)?;
         }
-        check_kind(request.kind.as_deref(), request.config.as_ref().unwrap_or(&Object::new()))?;
+        check_kind(
+            request.kind.as_deref(),
+            request.config.as_ref().unwrap_or(&Object::new()),
+        )?;
         if request.stage || request.version.as_deref() == Some("stage") {
             self.stage_edit(actor, id, request, new_version).await
         } else {
@@ -66,7 +69,9 @@ impl Artifacts {
 
     async fn stage_edit(&self, actor: &Actor, id: &str, request: Edit, new_version: bool) -> Result<Json> {
         let mut transaction = self.database().write().await?;
-        let artifact = self.find_for(&mut transaction, actor, id, Operation::Edit).await?;
+        let artifact = self
+            .find_for(&mut transaction, actor, id, Operation::Edit)
+            .await?;
         let known = records::staging(&mut transaction, &artifact.id).await?;
         let mut staging = match known {
             Some(staging) => staging,
@@ -113,7 +118,9 @@ impl Artifacts {
         let _held = self.content().hold(&artifact_id).await;
         let staged = self.uploaded(&artifact_id).await?;
         let mut transaction = self.database().write().await?;
-        let mut artifact = self.find_for(&mut transaction, actor, &artifact_id, Operation::Edit).await?;
+        let mut artifact = self
+            .find_for(&mut transaction, actor, &artifact_id, Operation::Edit)
+            .await?;
         require(actor, &artifact, Operation::Commit)?;
         let versions = records::versions(&mut transaction, &artifact.id).await?;
         let known = records::staging(&mut transaction, &artifact.id).await?;
@@ -148,9 +155,22 @@ impl Artifacts {
             validate_child(parent, &staging.manifest)?;
         }
         // Metadata is what is asked for: staged files that were never uploaded are dropped.
-        staging.files.retain(|file| file.object_key.as_ref().is_none_or(|key| staged.contains_key(key)));
+        staging.files.retain(|file| {
+            file.object_key
+                .as_ref()
+                .is_none_or(|key| staged.contains_key(key))
+        });
         let target = Target::choose(&versions, staging.intent, None)?;
-        commit::apply(&mut transaction, &mut artifact, &staging, &staged, &target, comment.as_deref(), now()).await?;
+        commit::apply(
+            &mut transaction,
+            &mut artifact,
+            &staging,
+            &staged,
+            &target,
+            comment.as_deref(),
+            now(),
+        )
+        .await?;
         garbage::settle(&mut transaction).await?;
         let whole = reload(&mut transaction, &artifact).await?;
         transaction.commit().await?;
@@ -163,7 +183,11 @@ impl Artifacts {
 pub(crate) async fn fresh_staging(connection: &mut AnyConnection, artifact: &Artifact) -> Result<Staging> {
     let is_new = records::versions(connection, &artifact.id).await?.is_empty();
     Ok(Staging {
-        intent: if is_new { Intent::NewVersion } else { Intent::EditVersion },
+        intent: if is_new {
+            Intent::NewVersion
+        } else {
+            Intent::EditVersion
+        },
         inherits: true,
         kind: artifact.kind.clone(),
         manifest: artifact.manifest.clone(),
@@ -179,7 +203,11 @@ fn inherit_permissions(config: Object, artifact: &Artifact, actor: &Actor) -> Ob
         return config;
     };
     let mut config = with_creator(config, actor);
-    let of_parent = parent.get("permissions").and_then(Json::as_object).cloned().unwrap_or_default();
+    let of_parent = parent
+        .get("permissions")
+        .and_then(Json::as_object)
+        .cloned()
+        .unwrap_or_default();
     let permissions = config.entry("permissions").or_insert_with(|| json!({}));
     if let Some(permissions) = permissions.as_object_mut() {
         // Somebody who may edit a child alone does not become its owner by the parent's word, nor loses it.

@@ -78,8 +78,7 @@ impl From<Error> for RemoteFailure {
             Error::Unsupported(_) => ErrorKind::NotImplementedError,
             Error::Database(_) | Error::Migrate(_) | Error::Storage(_) | Error::Corrupt(_) => {
                 tracing::error!(error = %text, "artifacts");
-                let text =
-                    "The server cannot store or read its data at the moment; nothing was changed. Try again later.";
+                let text = "The server cannot store or read its data at the moment; nothing was changed. Try again later.";
                 return Self::runtime(text);
             }
         };

@@ -81,17 +81,21 @@ impl Artifacts {
         let mut deleted = 0;
         loop {
             let mut connection = self.read().await?;
-            let keys: Vec<String> = query_scalar("SELECT object_key FROM garbage ORDER BY object_key LIMIT $1")
-                .bind(BATCH)
-                .fetch_all(&mut *connection)
-                .await?;
+            let keys: Vec<String> =
+                query_scalar("SELECT object_key FROM garbage ORDER BY object_key LIMIT $1")
+                    .bind(BATCH)
+                    .fetch_all(&mut *connection)
+                    .await?;
             drop(connection);
             if keys.is_empty() {
                 return Ok(deleted);
             }
             for key in &keys {
                 // An upload that was admitted before the key became garbage is over when this is held.
-                let _held = self.content().hold(Content::artifact_of(key).unwrap_or_default()).await;
+                let _held = self
+                    .content()
+                    .hold(Content::artifact_of(key).unwrap_or_default())
+                    .await;
                 self.content().delete(key).await?;
             }
             let mut transaction = self.database().write().await?;

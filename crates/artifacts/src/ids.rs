@@ -35,7 +35,9 @@ impl ArtifactRef {
             return Ok(Self::Id(id, current.to_owned()));
         }
         let (workspace, alias) = text.split_once('/').unwrap_or((current, text));
-        let fits = |part: &str| !part.is_empty() && part.len() <= MAX_EXPANDED_ALIAS && !part.chars().any(char::is_control);
+        let fits = |part: &str| {
+            !part.is_empty() && part.len() <= MAX_EXPANDED_ALIAS && !part.chars().any(char::is_control)
+        };
         if !fits(workspace) || !fits(alias) || alias.contains('/') {
             return Err(Error::no_artifact(text));
         }
@@ -78,7 +80,11 @@ pub(crate) fn version_name(text: &str) -> Result<&str> {
     let reserved = matches!(text, "stage" | "latest" | "new" | "committed");
     let odd = text.is_empty() || text.len() > MAX_VERSION || text.chars().any(char::is_control);
     if reserved || odd {
-        let shown: String = text.chars().take(MAX_VERSION).filter(|c| !c.is_control()).collect();
+        let shown: String = text
+            .chars()
+            .take(MAX_VERSION)
+            .filter(|c| !c.is_control())
+            .collect();
         return Err(Error::value(format!(
             "Invalid version '{shown}': expected 1 to {MAX_VERSION} bytes, and not stage, latest, new or committed"
         )));
@@ -163,8 +169,8 @@ mod tests {
         }
         let long = "x".repeat(256);
         for text in [
-            "", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/..", "a/./b", "a\\b", "..\\a", "a\0", "a\nb",
-            ".//a", "././a", &long,
+            "", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/..", "a/./b", "a\\b", "..\\a",
+            "a\0", "a\nb", ".//a", "././a", &long,
         ] {
             assert!(FilePath::parse(text).is_err(), "{text:?}");
         }
@@ -184,7 +190,10 @@ mod tests {
         assert_eq!(ArtifactRef::parse("x", "ws").unwrap(), alias("ws", "x"));
         assert_eq!(ArtifactRef::parse("w/x", "ws").unwrap(), alias("w", "x"));
         let id = new_id();
-        assert_eq!(ArtifactRef::parse(&id, "ws").unwrap(), ArtifactRef::Id(id, "ws".into()));
+        assert_eq!(
+            ArtifactRef::parse(&id, "ws").unwrap(),
+            ArtifactRef::Id(id, "ws".into())
+        );
         for text in ["", "a/b/c", "a/", "/b", "a\nb"] {
             assert!(ArtifactRef::parse(text, "ws").is_err(), "{text:?}");
         }

@@ -10,7 +10,8 @@
 //! | `service`, `arguments` | the service `public/artifact-manager`, and the forms of its arguments |
 //! | `manager` | [`Artifacts`]: what its operations share |
 //! | `create`, `edit`, `duplicate`, `versions` | making, changing, copying, reading and deleting |
-//! | `files`, `multipart`, `commit` | files, what is staged, and how it becomes a version |
+//! | `view`, `files`, `folders` | files of a version or a draft: found, read, listed |
+//! | `uploads`, `multipart`, `commit` | putting files, and how what is staged becomes a version |
 //! | `listing`, `query`, `sql` | lists and searches, whose filters become bound parameters |
 //! | `permissions`, `ids`, `alias`, `model` | rules and names, without any I/O |
 //! | `records`, `database` | rows, and the connections to the database |
@@ -27,6 +28,7 @@ mod duplicate;
 mod edit;
 mod error;
 mod files;
+mod folders;
 mod garbage;
 mod gate;
 mod ids;
@@ -44,7 +46,9 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod uploads;
 mod versions;
+mod view;
 
 pub use content::{BaseUrls, Content};
 pub use create::Create;
@@ -52,10 +56,12 @@ pub use database::Database;
 pub use duplicate::Duplicate;
 pub use edit::Edit;
 pub use error::{Error, Result};
-pub use files::{FileEntry, FileMeta, OpenFile, MAX_INLINE, Page};
+pub use files::{MAX_INLINE, OpenFile};
+pub use folders::Page;
 pub use ids::FilePath;
 pub use listing::{Search, StageFilter};
 pub use manager::{Artifacts, Workspaces};
 pub use model::Selector;
 pub use permissions::{Actor, Operation};
 pub use service::ArtifactService;
+pub use view::{FileEntry, FileMeta};

@@ -97,7 +97,9 @@ impl Artifacts {
         } else {
             visible(&mut connection, actor, &sql, &statement, &search).await?
         };
-        let items = self.items(&mut connection, actor, artifacts, parent.as_ref()).await?;
+        let items = self
+            .items(&mut connection, actor, artifacts, parent.as_ref())
+            .await?;
         if let (Some(parent), false) = (&parent, search.silent) {
             self.counters().view(&parent.id);
         }
@@ -114,7 +116,11 @@ impl Artifacts {
 
     async fn total(&self, connection: &mut AnyConnection, sql: &Sql, condition: &str) -> Result<i64> {
         let statement = format!("SELECT count(*) AS total FROM artifacts a WHERE {condition}");
-        Ok(sql.query(statement).fetch_one(connection).await?.try_get("total")?)
+        Ok(sql
+            .query(statement)
+            .fetch_one(connection)
+            .await?
+            .try_get("total")?)
     }
 
     /// The shapes on the wire.
@@ -128,9 +134,13 @@ impl Artifacts {
         for artifact in &mut artifacts {
             self.counters().add_to(artifact);
         }
-        let fields = parent.and_then(|parent| parent.config.get("list_fields")).and_then(Json::as_array);
+        let fields = parent
+            .and_then(|parent| parent.config.get("list_fields"))
+            .and_then(Json::as_array);
         let whole = records::whole(connection, artifacts).await?;
-        let items = whole.into_iter().map(|whole| item(actor, whole, parent.is_some(), fields));
+        let items = whole
+            .into_iter()
+            .map(|whole| item(actor, whole, parent.is_some(), fields));
         Ok(items.collect())
     }
 }
@@ -142,16 +152,28 @@ fn take_filters(search: &mut Search) -> Result<()> {
         Some(Json::String(version)) => match version.as_str() {
             "stage" => search.stage = StageFilter::Staged,
             "latest" | "committed" => search.stage = StageFilter::Committed,
-            _ => return Err(Error::value("filters.version must be 'stage', 'latest' or 'committed'")),
+            _ => {
+                return Err(Error::value(
+                    "filters.version must be 'stage', 'latest' or 'committed'",
+                ));
+            }
         },
-        Some(_) => return Err(Error::value("filters.version must be 'stage', 'latest' or 'committed'")),
+        Some(_) => {
+            return Err(Error::value(
+                "filters.version must be 'stage', 'latest' or 'committed'",
+            ));
+        }
     }
     match search.filters.remove("parent_id") {
         None => {}
         Some(Json::Null) if search.parent_id.is_none() => search.roots_only = true,
         Some(Json::Null) => {}
         Some(Json::String(parent)) => search.parent_id = Some(parent),
-        Some(_) => return Err(Error::value("filters.parent_id must be null or the id of an artifact")),
+        Some(_) => {
+            return Err(Error::value(
+                "filters.parent_id must be null or the id of an artifact",
+            ));
+        }
     }
     Ok(())
 }
@@ -185,7 +207,11 @@ fn condition(
     let mut conditions = asked.keywords(&search.keywords)?;
     conditions.extend(asked.filters(&filters)?);
     if !conditions.is_empty() {
-        fixed.push(if search.any { any(&conditions) } else { all(&conditions) });
+        fixed.push(if search.any {
+            any(&conditions)
+        } else {
+            all(&conditions)
+        });
     }
     Ok(all(&fixed))
 }
@@ -219,7 +245,10 @@ async fn fetch(
     let mut sql = sql.clone();
     let limit = sql.bind(i64::try_from(limit).unwrap_or(i64::MAX));
     let offset = sql.bind(i64::try_from(offset).unwrap_or(i64::MAX));
-    let rows = sql.query(format!("{statement} LIMIT {limit} OFFSET {offset}")).fetch_all(connection).await?;
+    let rows = sql
+        .query(format!("{statement} LIMIT {limit} OFFSET {offset}"))
+        .fetch_all(connection)
+        .await?;
     rows.iter().map(records::artifact).collect()
 }
 
@@ -247,7 +276,10 @@ async fn visible(
         }
         let is_full = page.len() as u64 >= search.limit && !search.pagination;
         if is_last || is_full {
-            return Ok((page, search.pagination.then(|| i64::try_from(seen).unwrap_or(i64::MAX))));
+            return Ok((
+                page,
+                search.pagination.then(|| i64::try_from(seen).unwrap_or(i64::MAX)),
+            ));
         }
     }
 }

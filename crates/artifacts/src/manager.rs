@@ -25,11 +25,19 @@ use crate::stats::Counters;
 /// What the artifact manager asks about workspaces.
 pub trait Workspaces: Send + Sync {
     /// Whether a workspace outlives its last client; `None` when there is none of this name. The user's own is made.
-    fn is_persistent<'a>(&'a self, user: &'a UserInfo, workspace: &'a str) -> BoxFuture<'a, Result<Option<bool>>>;
+    fn is_persistent<'a>(
+        &'a self,
+        user: &'a UserInfo,
+        workspace: &'a str,
+    ) -> BoxFuture<'a, Result<Option<bool>>>;
 }
 
 impl Workspaces for Hub {
-    fn is_persistent<'a>(&'a self, user: &'a UserInfo, workspace: &'a str) -> BoxFuture<'a, Result<Option<bool>>> {
+    fn is_persistent<'a>(
+        &'a self,
+        user: &'a UserInfo,
+        workspace: &'a str,
+    ) -> BoxFuture<'a, Result<Option<bool>>> {
         Box::pin(async move {
             match self.access(user, workspace).await {
                 Ok(access) => Ok(Some(access.persistent)),
@@ -59,11 +67,7 @@ impl Artifacts {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn new(
-        database: Database,
-        content: Content,
-        workspaces: Arc<dyn Workspaces>,
-    ) -> Result<Self> {
+    pub async fn new(database: Database, content: Content, workspaces: Arc<dyn Workspaces>) -> Result<Self> {
         let cipher = Cipher::load(&database).await?;
         let artifacts = Self(Arc::new(Inner {
             database,
@@ -110,9 +114,16 @@ impl Artifacts {
     }
 
     /// An artifact by any of its names.
-    pub(crate) async fn find(&self, connection: &mut AnyConnection, actor: &Actor, id: &str) -> Result<Artifact> {
+    pub(crate) async fn find(
+        &self,
+        connection: &mut AnyConnection,
+        actor: &Actor,
+        id: &str,
+    ) -> Result<Artifact> {
         let name = ArtifactRef::parse(id, &actor.workspace)?;
-        records::find(connection, &name).await?.ok_or_else(|| Error::no_artifact(id))
+        records::find(connection, &name)
+            .await?
+            .ok_or_else(|| Error::no_artifact(id))
     }
 
     /// An artifact with which the caller may do this.
@@ -144,7 +155,12 @@ impl Artifacts {
 
 /// Whether the caller may do this with the artifact.
 pub(crate) fn may(actor: &Actor, artifact: &Artifact, operation: Operation) -> bool {
-    actor.may_do(operation, &artifact.workspace, &artifact.config, artifact.parent_config())
+    actor.may_do(
+        operation,
+        &artifact.workspace,
+        &artifact.config,
+        artifact.parent_config(),
+    )
 }
 
 /// Demands an operation.

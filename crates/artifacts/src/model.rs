@@ -61,7 +61,8 @@ impl Artifact {
 
     /// Whether it is a collection, by type or because it has received a child.
     pub(crate) fn is_collection(&self) -> bool {
-        self.kind.as_deref() == Some("collection") || self.config.get("is_collection") == Some(&Json::Bool(true))
+        self.kind.as_deref() == Some("collection")
+            || self.config.get("is_collection") == Some(&Json::Bool(true))
     }
 }
 
@@ -213,7 +214,7 @@ impl Selector {
     /// # Errors
     /// A version and `stage` together.
     pub fn parse(version: Option<&str>, stage: bool) -> Result<Self> {
-        crate::files::selector_of(version, None, stage)
+        crate::view::selector_of(version, None, stage)
     }
 
     /// The version that is meant, as its place in the list; `None` when the artifact has no versions and the latest is

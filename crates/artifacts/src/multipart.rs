@@ -6,10 +6,10 @@ use sqlx::{Row, query};
 
 use crate::content::parse;
 use crate::error::{Error, Result};
-use crate::files::{require_staged, stage_file};
 use crate::ids::FilePath;
 use crate::manager::{Artifacts, now};
 use crate::permissions::{Actor, Operation};
+use crate::uploads::{require_staged, stage_file};
 
 /// Most parts of a file.
 const MAX_PARTS: u32 = 10_000;
@@ -30,14 +30,18 @@ impl Artifacts {
         (expires_in, base): (u64, &Base),
     ) -> Result<Json> {
         if !(1..=MAX_PARTS).contains(&part_count) {
-            return Err(Error::value(format!("part_count must be between 1 and {MAX_PARTS}")));
+            return Err(Error::value(format!(
+                "part_count must be between 1 and {MAX_PARTS}"
+            )));
         }
         if !weight.is_finite() || weight < 0.0 {
             return Err(Error::value("Download weight must be a non-negative number."));
         }
         let path = FilePath::parse(path)?;
         let mut transaction = self.database().write().await?;
-        let artifact = self.find_for(&mut transaction, actor, id, Operation::PutFile).await?;
+        let artifact = self
+            .find_for(&mut transaction, actor, id, Operation::PutFile)
+            .await?;
         require_staged(&mut transaction, &artifact).await?;
         let key = stage_file(&mut transaction, &artifact, &path, weight).await?;
         transaction.commit().await?;
@@ -49,7 +53,11 @@ impl Artifacts {
             content_type: None,
             ttl: None,
         };
-        let upload = self.content().storage().create_upload(&parse(&key)?, options).await;
+        let upload = self
+            .content()
+            .storage()
+            .create_upload(&parse(&key)?, options)
+            .await;
         let upload = upload.map_err(refusal)?;
         let mut transaction = self.database().write().await?;
         query(
@@ -63,7 +71,11 @@ impl Artifacts {
         .bind(&key)
         .bind(actor.id())
         .bind(i64::from(part_count))
-        .bind(now().saturating_add(i64::try_from(expires_in).unwrap_or(i64::MAX)).saturating_add(GRACE))
+        .bind(
+            now()
+                .saturating_add(i64::try_from(expires_in).unwrap_or(i64::MAX))
+                .saturating_add(GRACE),
+        )
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
@@ -88,7 +100,9 @@ impl Artifacts {
         parts: &[PartRef],
     ) -> Result<Json> {
         let mut connection = self.read().await?;
-        let artifact = self.find_for(&mut connection, actor, id, Operation::PutFile).await?;
+        let artifact = self
+            .find_for(&mut connection, actor, id, Operation::PutFile)
+            .await?;
         let row = query("SELECT object_key FROM uploads WHERE id = $1 AND artifact = $2 AND started_by = $3")
             .bind(upload)
             .bind(&artifact.id)
@@ -102,7 +116,9 @@ impl Artifacts {
         let storage = self.content().storage();
         // Held until the object is there: a commit sees all of it or nothing.
         let _permit = storage.admit(&key).await.map_err(refusal)?;
-        let completed = storage.complete_upload(&key, upload, &owner(&artifact.id, actor), parts).await;
+        let completed = storage
+            .complete_upload(&key, upload, &owner(&artifact.id, actor), parts)
+            .await;
         completed.map_err(refusal)?;
         self.forget_upload(upload).await?;
         Ok(json!({"success": true, "message": "File uploaded successfully"}))
@@ -110,14 +126,20 @@ impl Artifacts {
 
     async fn forget_upload(&self, upload: &str) -> Result<()> {
         let mut transaction = self.database().write().await?;
-        query("DELETE FROM uploads WHERE id = $1").bind(upload).execute(&mut *transaction).await?;
+        query("DELETE FROM uploads WHERE id = $1")
+            .bind(upload)
+            .execute(&mut *transaction)
+            .await?;
         Ok(transaction.commit().await?)
     }
 
     /// Forgets uploads that were never completed; the store does the same with their parts.
     pub(crate) async fn forget_expired_uploads(&self) -> Result<()> {
         let mut transaction = self.database().write().await?;
-        query("DELETE FROM uploads WHERE expires_at < $1").bind(now()).execute(&mut *transaction).await?;
+        query("DELETE FROM uploads WHERE expires_at < $1")
+            .bind(now())
+            .execute(&mut *transaction)
+            .await?;
         Ok(transaction.commit().await?)
     }
 }

@@ -85,7 +85,9 @@ impl Operation {
     fn in_workspace(self) -> Permission {
         match self {
             Self::List | Self::Read | Self::GetFile | Self::ListFiles => Permission::Read,
-            Self::Delete | Self::ResetStats | Self::Publish | Self::GetSecret | Self::Mutate => Permission::Admin,
+            Self::Delete | Self::ResetStats | Self::Publish | Self::GetSecret | Self::Mutate => {
+                Permission::Admin
+            }
             _ => Permission::ReadWrite,
         }
     }
@@ -96,8 +98,23 @@ impl Operation {
     }
 }
 
-const READ: &[&str] = &["read", "get_file", "list_files", "list", "search_vectors", "get_vector"];
-const WRITE: &[&str] = &["list_vectors", "edit", "put_file", "add_vectors", "remove_file", "remove_vectors", "discard_changes"];
+const READ: &[&str] = &[
+    "read",
+    "get_file",
+    "list_files",
+    "list",
+    "search_vectors",
+    "get_vector",
+];
+const WRITE: &[&str] = &[
+    "list_vectors",
+    "edit",
+    "put_file",
+    "add_vectors",
+    "remove_file",
+    "remove_vectors",
+    "discard_changes",
+];
 const COMMIT: &[&str] = &["commit", "attach", "detach", "mutate"];
 
 /// The operations of a level, in the order of levels; `None` when there is no such level.
@@ -154,7 +171,9 @@ pub(crate) fn is_well_formed(permissions: &Json) -> bool {
         Json::Array(names) => names.iter().all(Json::is_string),
         _ => false,
     };
-    permissions.as_object().is_some_and(|grants| grants.values().all(grant_is))
+    permissions
+        .as_object()
+        .is_some_and(|grants| grants.values().all(grant_is))
 }
 
 /// Who asks, and from which workspace.
@@ -239,7 +258,8 @@ impl Actor {
             Operation::Commit,
             Operation::Draft,
         ];
-        let granted = |config: &Map<String, Json>| works.iter().any(|operation| self.is_granted(config, *operation));
+        let granted =
+            |config: &Map<String, Json>| works.iter().any(|operation| self.is_granted(config, *operation));
         self.may(workspace, Permission::Read) || granted(config) || parent.is_some_and(granted)
     }
 }
@@ -269,8 +289,27 @@ mod tests {
     fn levels() {
         use Operation::*;
         let all = [
-            List, Read, GetFile, ListFiles, Create, Edit, Commit, PutFile, RemoveFile, DiscardChanges, Delete, ResetStats,
-            Publish, GetStatus, SetSecret, GetSecret, SetDownloadWeight, Draft, Attach, Detach, Mutate,
+            List,
+            Read,
+            GetFile,
+            ListFiles,
+            Create,
+            Edit,
+            Commit,
+            PutFile,
+            RemoveFile,
+            DiscardChanges,
+            Delete,
+            ResetStats,
+            Publish,
+            GetStatus,
+            SetSecret,
+            GetSecret,
+            SetDownloadWeight,
+            Draft,
+            Attach,
+            Detach,
+            Mutate,
         ];
         let read = vec![List, Read, GetFile, ListFiles];
         let with = |more: &[Operation]| [&read[..], more].concat();
@@ -285,11 +324,28 @@ mod tests {
             ("lf+", vec![List, ListFiles, Draft, Attach, PutFile]),
             ("r", read.clone()),
             ("r+", with(&[PutFile, Draft, Attach])),
-            ("rw", with(&[Edit, Commit, PutFile, RemoveFile, DiscardChanges, Detach, Mutate])),
-            ("rd+", with(&[GetStatus, Edit, PutFile, RemoveFile, DiscardChanges, Draft])),
+            (
+                "rw",
+                with(&[Edit, Commit, PutFile, RemoveFile, DiscardChanges, Detach, Mutate]),
+            ),
+            (
+                "rd+",
+                with(&[GetStatus, Edit, PutFile, RemoveFile, DiscardChanges, Draft]),
+            ),
             (
                 "rw+",
-                with(&[GetStatus, Edit, PutFile, RemoveFile, DiscardChanges, Draft, Commit, Attach, Detach, Mutate]),
+                with(&[
+                    GetStatus,
+                    Edit,
+                    PutFile,
+                    RemoveFile,
+                    DiscardChanges,
+                    Draft,
+                    Commit,
+                    Attach,
+                    Detach,
+                    Mutate,
+                ]),
             ),
             (
                 "*",
@@ -360,7 +416,10 @@ mod tests {
         let (ann, none) = (actor("ann"), Map::new());
         let open = config(json!({"*": "rw+"}));
         assert!(ann.may_do(Operation::Read, "lab", &none, Some(&open)));
-        assert!(!ann.may_do(Operation::Edit, "lab", &none, Some(&open)), "not inherited");
+        assert!(
+            !ann.may_do(Operation::Edit, "lab", &none, Some(&open)),
+            "not inherited"
+        );
         let mut member = ann.clone();
         for (level, operation, expected) in [
             (Permission::Read, Operation::Read, true),
@@ -372,7 +431,11 @@ mod tests {
             (Permission::Admin, Operation::Delete, true),
         ] {
             member.user.scope.workspaces.insert("lab".into(), level);
-            assert_eq!(member.may_do(operation, "lab", &none, None), expected, "{level} {operation:?}");
+            assert_eq!(
+                member.may_do(operation, "lab", &none, None),
+                expected,
+                "{level} {operation:?}"
+            );
             assert!(!member.may_do(operation, "other", &none, None));
         }
     }
@@ -388,7 +451,10 @@ mod tests {
     #[test]
     fn explicit_operations_are_shown_as_they_are() {
         let config = config(json!({"*": "l", "ann": ["read", "set_secret"]}));
-        assert_eq!(expanded(&config), json!({"*": ["list"], "ann": ["read", "set_secret"]}));
+        assert_eq!(
+            expanded(&config),
+            json!({"*": ["list"], "ann": ["read", "set_secret"]})
+        );
         assert!(actor("ann").is_granted(&config, Operation::SetSecret));
     }
 }

@@ -27,7 +27,9 @@ impl<'a> Filters<'a> {
     fn count(&mut self) -> Result<()> {
         self.terms += 1;
         if self.terms > MAX_TERMS {
-            return Err(Error::value(format!("A search has at most {MAX_TERMS} conditions")));
+            return Err(Error::value(format!(
+                "A search has at most {MAX_TERMS} conditions"
+            )));
         }
         Ok(())
     }
@@ -51,13 +53,17 @@ impl<'a> Filters<'a> {
             match key.as_str() {
                 "version" | "parent_id" => {}
                 "type" => conditions.push(self.equal("a.kind", key, value)?),
-                "alias" | "workspace" | "created_by" => conditions.push(self.equal(&format!("a.{key}"), key, value)?),
+                "alias" | "workspace" | "created_by" => {
+                    conditions.push(self.equal(&format!("a.{key}"), key, value)?)
+                }
                 "created_at" | "last_modified" | "download_count" | "view_count" => {
                     conditions.extend(self.range(&format!("a.{key}"), key, value)?);
                 }
                 "config" => conditions.extend(self.config(value)?),
                 "manifest" => {
-                    let manifest = value.as_object().ok_or_else(|| Error::value("filters.manifest must be a map"))?;
+                    let manifest = value
+                        .as_object()
+                        .ok_or_else(|| Error::value("filters.manifest must be a map"))?;
                     conditions.extend(self.manifest(manifest, MAX_DEPTH)?);
                 }
                 _ => {
@@ -70,14 +76,20 @@ impl<'a> Filters<'a> {
     }
 
     fn equal(&mut self, column: &str, key: &str, value: &Json) -> Result<String> {
-        let text = value.as_str().ok_or_else(|| Error::value(format!("filters.{key} must be a text")))?;
+        let text = value
+            .as_str()
+            .ok_or_else(|| Error::value(format!("filters.{key} must be a text")))?;
         let place = self.sql.bind(checked(text)?);
         Ok(format!("{column} = {place}"))
     }
 
     /// A number is a lower bound; of a list of two, each may be null.
     fn range(&mut self, column: &str, key: &str, value: &Json) -> Result<Vec<String>> {
-        let wrong = || Error::value(format!("filters.{key} must be a number or a list of two numbers or nulls"));
+        let wrong = || {
+            Error::value(format!(
+                "filters.{key} must be a number or a list of two numbers or nulls"
+            ))
+        };
         let bounds = match value {
             Json::Array(bounds) => bounds.clone(),
             single => vec![single.clone(), Json::Null],
@@ -98,12 +110,17 @@ impl<'a> Filters<'a> {
     fn config(&mut self, value: &Json) -> Result<Vec<String>> {
         let wrong = || Error::value("filters.config supports only {permissions: {user: level}}");
         let config = value.as_object().ok_or_else(wrong)?;
-        let permissions = config.get("permissions").filter(|_| config.len() == 1).and_then(Json::as_object);
+        let permissions = config
+            .get("permissions")
+            .filter(|_| config.len() == 1)
+            .and_then(Json::as_object);
         let mut conditions = Vec::new();
         for (principal, level) in permissions.ok_or_else(wrong)? {
             self.count()?;
             let level = level.as_str().ok_or_else(wrong)?;
-            let text = self.sql.json_text_at("a.config", &["permissions", checked(principal)?])?;
+            let text = self
+                .sql
+                .json_text_at("a.config", &["permissions", checked(principal)?])?;
             let place = self.sql.bind(checked(level)?);
             conditions.push(format!("{text} = {place}"));
         }
@@ -116,7 +133,11 @@ impl<'a> Filters<'a> {
             self.count()?;
             match key.as_str() {
                 "$and" | "$or" => {
-                    let wrong = || Error::value(format!("filters.manifest.{key} must be a list of maps, at most {MAX_DEPTH} deep"));
+                    let wrong = || {
+                        Error::value(format!(
+                            "filters.manifest.{key} must be a list of maps, at most {MAX_DEPTH} deep"
+                        ))
+                    };
                     let depth = depth.checked_sub(1).ok_or_else(wrong)?;
                     let mut parts = Vec::new();
                     for part in value.as_array().ok_or_else(wrong)? {
@@ -137,7 +158,11 @@ impl<'a> Filters<'a> {
             Json::String(pattern) if pattern.contains('*') => self.matches(key, pattern),
             Json::Array(items) => self.contains_all(key, items),
             Json::Object(operator) => {
-                let wrong = || Error::value(format!("filters.manifest.{key}: expected one of $like, $in, $all"));
+                let wrong = || {
+                    Error::value(format!(
+                        "filters.manifest.{key}: expected one of $like, $in, $all"
+                    ))
+                };
                 let [(name, value)] = operator.iter().collect::<Vec<_>>()[..] else {
                     return Err(wrong());
                 };
@@ -147,7 +172,8 @@ impl<'a> Filters<'a> {
                     ("$in", Json::Array(items)) => {
                         self.terms += items.len();
                         self.count()?;
-                        let items: Result<Vec<String>> = items.iter().map(|item| self.scalar(key, item)).collect();
+                        let items: Result<Vec<String>> =
+                            items.iter().map(|item| self.scalar(key, item)).collect();
                         self.sql.json_any(column, key, &items?)
                     }
                     _ => Err(wrong()),
@@ -183,14 +209,20 @@ impl<'a> Filters<'a> {
             Json::String(text) => checked(text)?.to_owned(),
             Json::Bool(value) => self.sql.bool_text(*value).to_owned(),
             Json::Number(number) => number.to_string(),
-            _ => return Err(Error::value(format!("filters.manifest.{key}: expected a text, number or boolean"))),
+            _ => {
+                return Err(Error::value(format!(
+                    "filters.manifest.{key}: expected a text, number or boolean"
+                )));
+            }
         })
     }
 }
 
 fn checked(text: &str) -> Result<&str> {
     if text.len() > MAX_TEXT || text.contains('\0') {
-        return Err(Error::value(format!("Texts in filters and keywords have at most {MAX_TEXT} bytes, none of them 0")));
+        return Err(Error::value(format!(
+            "Texts in filters and keywords have at most {MAX_TEXT} bytes, none of them 0"
+        )));
     }
     Ok(text)
 }
@@ -221,13 +253,23 @@ pub(crate) fn order(sql: &mut Sql, order_by: Option<&str>) -> Result<String> {
         _ => (text, "ASC"),
     };
     let legal = |key: &str| {
-        !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
+        !key.is_empty()
+            && key
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
     };
     Ok(match field.split_once('.') {
         Some((column @ ("manifest" | "config"), key)) if legal(key) => {
-            format!("{}, a.id ASC", sql.json_order(&format!("a.{column}"), key, direction)?)
+            format!(
+                "{}, a.id ASC",
+                sql.json_order(&format!("a.{column}"), key, direction)?
+            )
         }
-        _ if matches!(field, "view_count" | "download_count" | "last_modified" | "created_at") => {
+        _ if matches!(
+            field,
+            "view_count" | "download_count" | "last_modified" | "created_at"
+        ) =>
+        {
             format!("a.{field} {direction}, a.id ASC")
         }
         _ => format!("a.id {direction}"),

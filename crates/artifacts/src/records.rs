@@ -61,7 +61,10 @@ pub(crate) async fn find(connection: &mut AnyConnection, name: &ArtifactRef) -> 
     let (workspace, alias) = match name {
         ArtifactRef::Id(id, workspace) => {
             let statement = format!("{SELECT} WHERE a.id = $1");
-            let row = query(AssertSqlSafe(statement)).bind(id).fetch_optional(&mut *connection).await?;
+            let row = query(AssertSqlSafe(statement))
+                .bind(id)
+                .fetch_optional(&mut *connection)
+                .await?;
             if let Some(row) = row {
                 return artifact(&row).map(Some);
             }
@@ -77,12 +80,11 @@ pub(crate) async fn find(connection: &mut AnyConnection, name: &ArtifactRef) -> 
 
 /// The versions of an artifact in their order.
 pub(crate) async fn versions(connection: &mut AnyConnection, id: &str) -> Result<Vec<Version>> {
-    let rows = query(
-        "SELECT id, name, comment, created_at FROM versions WHERE artifact = $1 ORDER BY position",
-    )
-    .bind(id)
-    .fetch_all(connection)
-    .await?;
+    let rows =
+        query("SELECT id, name, comment, created_at FROM versions WHERE artifact = $1 ORDER BY position")
+            .bind(id)
+            .fetch_all(connection)
+            .await?;
     rows.iter().map(version).collect()
 }
 
@@ -95,7 +97,8 @@ fn version(row: &AnyRow) -> Result<Version> {
     })
 }
 
-const STAGING: &str = "SELECT artifact, intent, inherits, kind, manifest, config, secrets FROM staging WHERE artifact";
+const STAGING: &str =
+    "SELECT artifact, intent, inherits, kind, manifest, config, secrets FROM staging WHERE artifact";
 const STAGED_FILES: &str =
     "SELECT artifact, folder, name, object_key, weight FROM staged_files WHERE artifact";
 
@@ -111,9 +114,16 @@ fn in_list(count: usize) -> String {
     format!(" IN ({})", places.join(", "))
 }
 
-async fn rows_of(connection: &mut AnyConnection, select: &str, ids: &[String], order: &str) -> Result<Vec<AnyRow>> {
+async fn rows_of(
+    connection: &mut AnyConnection,
+    select: &str,
+    ids: &[String],
+    order: &str,
+) -> Result<Vec<AnyRow>> {
     let statement = format!("{select}{} {order}", in_list(ids.len()));
-    let statement = ids.iter().fold(query(AssertSqlSafe(statement)), |statement, id| statement.bind(id));
+    let statement = ids.iter().fold(query(AssertSqlSafe(statement)), |statement, id| {
+        statement.bind(id)
+    });
     Ok(statement.fetch_all(connection).await?)
 }
 
@@ -162,7 +172,9 @@ pub(crate) async fn whole(connection: &mut AnyConnection, artifacts: Vec<Artifac
     let mut all: HashMap<String, Vec<Version>> = HashMap::new();
     let select = "SELECT artifact, id, name, comment, created_at FROM versions WHERE artifact";
     for row in rows_of(connection, select, &ids, "ORDER BY position").await? {
-        all.entry(row.try_get("artifact")?).or_default().push(version(&row)?);
+        all.entry(row.try_get("artifact")?)
+            .or_default()
+            .push(version(&row)?);
     }
     let mut staged = stagings(connection, &ids).await?;
     let whole = artifacts.into_iter().map(|artifact| Whole {
@@ -175,7 +187,10 @@ pub(crate) async fn whole(connection: &mut AnyConnection, artifacts: Vec<Artifac
 
 /// The manifest and config that a version was committed with.
 pub(crate) async fn version_metadata(connection: &mut AnyConnection, id: &str) -> Result<(Object, Object)> {
-    let row = query("SELECT manifest, config FROM versions WHERE id = $1").bind(id).fetch_one(connection).await?;
+    let row = query("SELECT manifest, config FROM versions WHERE id = $1")
+        .bind(id)
+        .fetch_one(connection)
+        .await?;
     Ok((object(row.try_get("manifest")?)?, object(row.try_get("config")?)?))
 }
 
@@ -297,7 +312,9 @@ pub(crate) fn check_size(what: &str, object: &Object) -> Result<()> {
     const MAX: usize = 4 << 20;
     let size = Json::Object(object.clone()).to_string().len();
     if size > MAX {
-        return Err(Error::value(format!("The {what} has {size} bytes as JSON, at most {MAX} are possible")));
+        return Err(Error::value(format!(
+            "The {what} has {size} bytes as JSON, at most {MAX} are possible"
+        )));
     }
     Ok(())
 }

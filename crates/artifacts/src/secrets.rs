@@ -43,7 +43,9 @@ impl Cipher {
         transaction.commit().await?;
         let corrupt = || Error::Corrupt("the key of secrets".into());
         let key = BASE64_STANDARD.decode(kept).map_err(|_| corrupt())?;
-        Ok(Self(XChaCha20Poly1305::new_from_slice(&key).map_err(|_| corrupt())?))
+        Ok(Self(
+            XChaCha20Poly1305::new_from_slice(&key).map_err(|_| corrupt())?,
+        ))
     }
 
     /// Encrypts for one artifact; no secrets are nothing.
@@ -89,7 +91,10 @@ impl Cipher {
             msg: text,
             aad: artifact.as_bytes(),
         };
-        let plain = self.0.decrypt(XNonce::from_slice(nonce), payload).map_err(|_| corrupt())?;
+        let plain = self
+            .0
+            .decrypt(XNonce::from_slice(nonce), payload)
+            .map_err(|_| corrupt())?;
         serde_json::from_slice(&plain).map_err(|_| corrupt())
     }
 }
@@ -101,7 +106,9 @@ impl Artifacts {
     /// No such artifact, not permitted.
     pub async fn set_secret(&self, actor: &Actor, id: &str, key: &str, value: Option<Json>) -> Result<()> {
         let mut transaction = self.database().write().await?;
-        let mut artifact = self.find_for(&mut transaction, actor, id, Operation::SetSecret).await?;
+        let mut artifact = self
+            .find_for(&mut transaction, actor, id, Operation::SetSecret)
+            .await?;
         let mut secrets = self.cipher().open(&artifact.id, artifact.secrets.as_deref())?;
         match value {
             Some(value) => secrets.insert(key.to_owned(), value),
@@ -119,7 +126,9 @@ impl Artifacts {
     /// No such artifact, not permitted.
     pub async fn get_secret(&self, actor: &Actor, id: &str, key: Option<&str>) -> Result<Json> {
         let mut connection = self.read().await?;
-        let artifact = self.find_for(&mut connection, actor, id, Operation::GetSecret).await?;
+        let artifact = self
+            .find_for(&mut connection, actor, id, Operation::GetSecret)
+            .await?;
         let mut secrets = self.cipher().open(&artifact.id, artifact.secrets.as_deref())?;
         Ok(match key {
             Some(key) => secrets.remove(key).unwrap_or(Json::Null),

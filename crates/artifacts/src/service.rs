@@ -6,14 +6,14 @@ use hypha_wire::convert::from_json;
 use serde_json::Value as Json;
 
 use crate::arguments::{
-    FlagOrText, PartArg, Paths, Texts, VersionArg, Weights, content, json_of, keywords, object, parts, selector,
-    shown, stage_filter, url_options, urls, version_name, weighted,
+    FlagOrText, PartArg, Paths, Texts, VersionArg, Weights, content, json_of, keywords, object, parts,
+    selector, shown, stage_filter, url_options, urls, version_name, weighted,
 };
 use crate::create::Create;
 use crate::duplicate::Duplicate;
 use crate::edit::Edit;
 use crate::error::Error;
-use crate::files::Page;
+use crate::folders::Page;
 use crate::listing::Search;
 use crate::manager::Artifacts;
 use crate::permissions::Actor;
@@ -48,7 +48,11 @@ impl ArtifactService {
             if let Ok(access) = self.hub.access(&actor.user, workspace).await
                 && let Some(permission) = access.permission
             {
-                actor.user.scope.workspaces.insert(workspace.to_owned(), permission);
+                actor
+                    .user
+                    .scope
+                    .workspaces
+                    .insert(workspace.to_owned(), permission);
             }
         }
         Ok(actor)
@@ -87,7 +91,12 @@ impl ArtifactService {
         stage: Option<bool>,
     ) -> Result<Value> {
         let given = workspace.as_ref().map(|workspace| format!("{workspace}/"));
-        let names = [given.as_deref(), alias.as_deref(), artifact_id.as_deref(), parent_id.as_deref()];
+        let names = [
+            given.as_deref(),
+            alias.as_deref(),
+            artifact_id.as_deref(),
+            parent_id.as_deref(),
+        ];
         let actor = self.actor(ctx, &names).await?;
         let request = Create {
             manifest: object("manifest", manifest)?,
@@ -119,7 +128,8 @@ impl ArtifactService {
         comment: Option<String>,
         stage: Option<bool>,
         branch: Option<String>,
-        /** Whether a new version starts with the files of the one before it (it does). */ inherit_files: Option<bool>,
+        /** Whether a new version starts with the files of the one before it (it does). */
+        inherit_files: Option<bool>,
     ) -> Result<Value> {
         no_branch(branch)?;
         let actor = self.actor(ctx, &[Some(&artifact_id)]).await?;
@@ -148,7 +158,11 @@ impl ArtifactService {
         let actor = self.actor(ctx, &[Some(&artifact_id)]).await?;
         let selector = selector(version, stage)?;
         let silent = silent.unwrap_or_default();
-        Ok(answer(self.artifacts.read_artifact(&actor, &artifact_id, &selector, silent).await?))
+        Ok(answer(
+            self.artifacts
+                .read_artifact(&actor, &artifact_id, &selector, silent)
+                .await?,
+        ))
     }
 
     /// Make what is staged a version, or part of the latest.
@@ -163,7 +177,10 @@ impl ArtifactService {
         no_branch(branch)?;
         let actor = self.actor(ctx, &[Some(&artifact_id)]).await?;
         let version = version_name(version);
-        let committed = self.artifacts.commit(&actor, &artifact_id, version.as_deref(), comment.as_deref()).await?;
+        let committed = self
+            .artifacts
+            .commit(&actor, &artifact_id, version.as_deref(), comment.as_deref())
+            .await?;
         Ok(answer(committed))
     }
 
@@ -174,14 +191,26 @@ impl ArtifactService {
     }
 
     /// Drop what is staged, if anything is.
-    pub async fn discard_changes(&self, ctx: &CallContext, artifact_id: String, branch: Option<String>) -> Result<Value> {
+    pub async fn discard_changes(
+        &self,
+        ctx: &CallContext,
+        artifact_id: String,
+        branch: Option<String>,
+    ) -> Result<Value> {
         no_branch(branch)?;
         let actor = self.actor(ctx, &[Some(&artifact_id)]).await?;
-        Ok(answer(self.artifacts.discard_changes(&actor, &artifact_id).await?))
+        Ok(answer(
+            self.artifacts.discard_changes(&actor, &artifact_id).await?,
+        ))
     }
 
     /// Say what is staged.
-    pub async fn get_status(&self, ctx: &CallContext, artifact_id: String, branch: Option<String>) -> Result<Value> {
+    pub async fn get_status(
+        &self,
+        ctx: &CallContext,
+        artifact_id: String,
+        branch: Option<String>,
+    ) -> Result<Value> {
         no_branch(branch)?;
         let actor = self.actor(ctx, &[Some(&artifact_id)]).await?;
         Ok(answer(self.artifacts.get_status(&actor, &artifact_id).await?))
@@ -200,10 +229,16 @@ impl ArtifactService {
         let _ = delete_files;
         let actor = self.actor(ctx, &[Some(&artifact_id)]).await?;
         match version {
-            None => self.artifacts.delete(&actor, &artifact_id, recursive.unwrap_or_default()).await?,
+            None => {
+                self.artifacts
+                    .delete(&actor, &artifact_id, recursive.unwrap_or_default())
+                    .await?
+            }
             version => {
                 let selector = selector(version, None)?;
-                self.artifacts.delete_version(&actor, &artifact_id, &selector).await?;
+                self.artifacts
+                    .delete_version(&actor, &artifact_id, &selector)
+                    .await?;
             }
         }
         Ok(())
@@ -237,13 +272,28 @@ impl ArtifactService {
             overwrite: overwrite.unwrap_or_default(),
             stage: stage.unwrap_or_default(),
         };
-        Ok(answer(self.artifacts.duplicate(&actor, &source_artifact_id, target).await?))
+        Ok(answer(
+            self.artifacts
+                .duplicate(&actor, &source_artifact_id, target)
+                .await?,
+        ))
     }
 
     /// Put an artifact into another collection; into none without one.
-    pub async fn set_parent(&self, ctx: &CallContext, artifact_id: String, new_parent_id: Option<String>) -> Result<Value> {
-        let actor = self.actor(ctx, &[Some(&artifact_id), new_parent_id.as_deref()]).await?;
-        Ok(answer(self.artifacts.set_parent(&actor, &artifact_id, new_parent_id.as_deref()).await?))
+    pub async fn set_parent(
+        &self,
+        ctx: &CallContext,
+        artifact_id: String,
+        new_parent_id: Option<String>,
+    ) -> Result<Value> {
+        let actor = self
+            .actor(ctx, &[Some(&artifact_id), new_parent_id.as_deref()])
+            .await?;
+        Ok(answer(
+            self.artifacts
+                .set_parent(&actor, &artifact_id, new_parent_id.as_deref())
+                .await?,
+        ))
     }
 
     /// Set the counters of an artifact to zero.
@@ -265,13 +315,25 @@ impl ArtifactService {
             None | Some(Value::Nil) => None,
             Some(value) => Some(json_of("secret_value", &value, 16)?),
         };
-        Ok(self.artifacts.set_secret(&actor, &artifact_id, &secret_key, value).await?)
+        Ok(self
+            .artifacts
+            .set_secret(&actor, &artifact_id, &secret_key, value)
+            .await?)
     }
 
     /// Read a secret of an artifact, or all of them.
-    pub async fn get_secret(&self, ctx: &CallContext, artifact_id: String, secret_key: Option<String>) -> Result<Value> {
+    pub async fn get_secret(
+        &self,
+        ctx: &CallContext,
+        artifact_id: String,
+        secret_key: Option<String>,
+    ) -> Result<Value> {
         let actor = self.actor(ctx, &[Some(&artifact_id)]).await?;
-        Ok(answer(self.artifacts.get_secret(&actor, &artifact_id, secret_key.as_deref()).await?))
+        Ok(answer(
+            self.artifacts
+                .get_secret(&actor, &artifact_id, secret_key.as_deref())
+                .await?,
+        ))
     }
 
     /// Say what a download of a file (or of a zip file, with path `create-zip-file`) counts; 0 for nothing.
@@ -283,7 +345,10 @@ impl ArtifactService {
         download_weight: f64,
     ) -> Result<()> {
         let actor = self.actor(ctx, &[Some(&artifact_id)]).await?;
-        Ok(self.artifacts.set_download_weight(&actor, &artifact_id, &file_path, download_weight).await?)
+        Ok(self
+            .artifacts
+            .set_download_weight(&actor, &artifact_id, &file_path, download_weight)
+            .await?)
     }
 
     /// Hand an artifact to an archive. Not supported yet.
@@ -319,7 +384,10 @@ impl ArtifactService {
         let (expires_in, base) = url_options(expires_in, use_local_url)?;
         let (paths, as_map) = file_path.into_list();
         let files = weighted(paths.clone(), download_weight)?;
-        let made = self.artifacts.put_urls(&actor, &artifact_id, &files, (expires_in, &base)).await?;
+        let made = self
+            .artifacts
+            .put_urls(&actor, &artifact_id, &files, (expires_in, &base))
+            .await?;
         Ok(answer(urls(&paths, made, as_map)))
     }
 
@@ -343,7 +411,10 @@ impl ArtifactService {
         let actor = self.actor(ctx, &[Some(&artifact_id)]).await?;
         let (expires_in, base) = url_options(expires_in, use_local_url)?;
         let size = (part_count, download_weight);
-        let started = self.artifacts.start_multipart(&actor, &artifact_id, &file_path, size, (expires_in, &base)).await?;
+        let started = self
+            .artifacts
+            .start_multipart(&actor, &artifact_id, &file_path, size, (expires_in, &base))
+            .await?;
         Ok(answer(started))
     }
 
@@ -360,7 +431,11 @@ impl ArtifactService {
         let _ = (version, stage);
         let actor = self.actor(ctx, &[Some(&artifact_id)]).await?;
         let parts = self::parts(parts);
-        Ok(answer(self.artifacts.complete_multipart(&actor, &artifact_id, &upload_id, &parts).await?))
+        Ok(answer(
+            self.artifacts
+                .complete_multipart(&actor, &artifact_id, &upload_id, &parts)
+                .await?,
+        ))
     }
 
     /// Get URLs to download files from.
@@ -385,7 +460,10 @@ impl ArtifactService {
         let (paths, as_map) = file_path.into_list();
         let silent = silent.unwrap_or_default();
         let options = (expires_in, &base);
-        let found = self.artifacts.get_urls(&actor, &artifact_id, &paths, &selector, silent, options).await?;
+        let found = self
+            .artifacts
+            .get_urls(&actor, &artifact_id, &paths, &selector, silent, options)
+            .await?;
         Ok(answer(urls(&paths, found, as_map)))
     }
 
@@ -399,7 +477,10 @@ impl ArtifactService {
     ) -> Result<()> {
         no_branch(branch)?;
         let actor = self.actor(ctx, &[Some(&artifact_id)]).await?;
-        Ok(self.artifacts.remove_file(&actor, &artifact_id, &file_path).await?)
+        Ok(self
+            .artifacts
+            .remove_file(&actor, &artifact_id, &file_path)
+            .await?)
     }
 
     /// List the files and folders of a folder.
@@ -424,7 +505,10 @@ impl ArtifactService {
             include_pending,
         };
         let folder = dir_path.unwrap_or_default();
-        let lines = self.artifacts.list_files(&actor, &artifact_id, &folder, &selector, page).await?;
+        let lines = self
+            .artifacts
+            .list_files(&actor, &artifact_id, &folder, &selector, page)
+            .await?;
         Ok(answer(Json::Array(lines)))
     }
 
@@ -446,10 +530,16 @@ impl ArtifactService {
         let actor = self.actor(ctx, &[Some(&artifact_id)]).await?;
         let selector = selector(version, stage)?;
         let part = (offset, limit.unwrap_or(READ_LIMIT));
-        let (name, bytes) = self.artifacts.read_file(&actor, &artifact_id, &file_path, &selector, part).await?;
+        let (name, bytes) = self
+            .artifacts
+            .read_file(&actor, &artifact_id, &file_path, &selector, part)
+            .await?;
         let format = format.as_deref().unwrap_or("text");
         let content = shown(bytes, format, encoding.as_deref().unwrap_or("utf-8"))?;
-        Ok(Value::Map(vec![("name".into(), name.into()), ("content".into(), content)]))
+        Ok(Value::Map(vec![
+            ("name".into(), name.into()),
+            ("content".into(), content),
+        ]))
     }
 
     /// Stage a small file with this content. Formats: text, binary, base64, json.
@@ -468,8 +558,13 @@ impl ArtifactService {
         let format = format.as_deref().unwrap_or("text");
         let bytes = self::content(&content, format, encoding.as_deref().unwrap_or("utf-8"))?;
         let written = bytes.len() as u64;
-        self.artifacts.write_file(&actor, &artifact_id, &file_path, bytes).await?;
-        Ok(Value::from_iter([("success", Value::Bool(true)), ("bytes_written", Value::from(written))]))
+        self.artifacts
+            .write_file(&actor, &artifact_id, &file_path, bytes)
+            .await?;
+        Ok(Value::from_iter([
+            ("success", Value::Bool(true)),
+            ("bytes_written", Value::from(written)),
+        ]))
     }
 
     /// List the artifacts of a collection; without one, those of the current workspace that are in none.
@@ -538,7 +633,12 @@ impl ArtifactService {
     }
 
     /// Add vectors to a collection. Not supported yet.
-    pub async fn add_vectors(&self, artifact_id: String, vectors: Value, update: Option<bool>) -> Result<Value> {
+    pub async fn add_vectors(
+        &self,
+        artifact_id: String,
+        vectors: Value,
+        update: Option<bool>,
+    ) -> Result<Value> {
         let _ = (artifact_id, vectors, update);
         no_vectors()
     }
@@ -555,7 +655,16 @@ impl ArtifactService {
         order_by: Option<String>,
         pagination: Option<bool>,
     ) -> Result<Value> {
-        let _ = (artifact_id, query, filters, limit, offset, return_fields, order_by, pagination);
+        let _ = (
+            artifact_id,
+            query,
+            filters,
+            limit,
+            offset,
+            return_fields,
+            order_by,
+            pagination,
+        );
         no_vectors()
     }
 
@@ -572,7 +681,12 @@ impl ArtifactService {
     }
 
     /// List the vectors of a collection. Not supported yet.
-    pub async fn list_vectors(&self, artifact_id: String, offset: Option<u64>, limit: Option<u64>) -> Result<Value> {
+    pub async fn list_vectors(
+        &self,
+        artifact_id: String,
+        offset: Option<u64>,
+        limit: Option<u64>,
+    ) -> Result<Value> {
         let _ = (artifact_id, offset, limit);
         no_vectors()
     }
@@ -590,7 +704,9 @@ fn is_or(mode: Option<&str>) -> std::result::Result<bool, Error> {
 fn no_branch(branch: Option<String>) -> std::result::Result<(), Error> {
     match branch {
         None => Ok(()),
-        Some(_) => Err(Error::Unsupported("Branches need git storage, which is not supported yet".into())),
+        Some(_) => Err(Error::Unsupported(
+            "Branches need git storage, which is not supported yet".into(),
+        )),
     }
 }
 

@@ -63,11 +63,14 @@ impl Sql {
     /// The statement with its values.
     pub(crate) fn query(&self, text: String) -> Query<'static, Any, AnyArguments> {
         let statement = query(AssertSqlSafe(text));
-        self.binds.iter().cloned().fold(statement, |statement, bind| match bind {
-            Bind::Text(text) => statement.bind(text),
-            Bind::Int(value) => statement.bind(value),
-            Bind::Float(value) => statement.bind(value),
-        })
+        self.binds
+            .iter()
+            .cloned()
+            .fold(statement, |statement, bind| match bind {
+                Bind::Text(text) => statement.bind(text),
+                Bind::Int(value) => statement.bind(value),
+                Bind::Float(value) => statement.bind(value),
+            })
     }
 
     /// Where a key is in a column of JSON text: the path as it is bound. Dots lead deeper.
@@ -94,8 +97,13 @@ impl Sql {
 
     /// The text of the value at a place of a JSON column, whose parts may have dots; null if there is none.
     pub(crate) fn json_text_at(&mut self, column: &str, parts: &[&str]) -> Result<String> {
-        if parts.iter().any(|part| part.contains(['"', '\\']) || part.chars().any(char::is_control)) {
-            return Err(Error::value("Keys in filters have no quotes, backslashes or control characters"));
+        if parts
+            .iter()
+            .any(|part| part.contains(['"', '\\']) || part.chars().any(char::is_control))
+        {
+            return Err(Error::value(
+                "Keys in filters have no quotes, backslashes or control characters",
+            ));
         }
         let path = self.path_of(parts);
         Ok(self.text_at(column, &path))
@@ -164,7 +172,10 @@ impl Sql {
 
     /// A condition that holds if a text matches a pattern, in any case. In the pattern, `*` and `%` stand for any text.
     pub(crate) fn like(&mut self, text: &str, pattern: &str) -> String {
-        let escaped = pattern.replace('\\', "\\\\").replace('_', "\\_").replace('*', "%");
+        let escaped = pattern
+            .replace('\\', "\\\\")
+            .replace('_', "\\_")
+            .replace('*', "%");
         let place = self.bind(escaped.to_lowercase());
         format!("lower({text}) LIKE {place} ESCAPE '\\'")
     }

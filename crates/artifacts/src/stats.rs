@@ -95,7 +95,9 @@ impl Artifacts {
     /// No such artifact, not permitted.
     pub async fn reset_stats(&self, actor: &Actor, id: &str) -> Result<()> {
         let mut transaction = self.database().write().await?;
-        let artifact = self.find_for(&mut transaction, actor, id, Operation::ResetStats).await?;
+        let artifact = self
+            .find_for(&mut transaction, actor, id, Operation::ResetStats)
+            .await?;
         query("UPDATE artifacts SET view_count = 0.0, download_count = 0.0 WHERE id = $1")
             .bind(&artifact.id)
             .execute(&mut *transaction)

@@ -37,7 +37,11 @@ use crate::*;
 struct Lasting;
 
 impl Workspaces for Lasting {
-    fn is_persistent<'a>(&'a self, _: &'a UserInfo, workspace: &'a str) -> BoxFuture<'a, Result<Option<bool>>> {
+    fn is_persistent<'a>(
+        &'a self,
+        _: &'a UserInfo,
+        workspace: &'a str,
+    ) -> BoxFuture<'a, Result<Option<bool>>> {
         Box::pin(async move { Ok(Some(workspace != "ws-temporary")) })
     }
 }
@@ -47,11 +51,17 @@ async fn with(database: Database, storage: Storage) -> Artifacts {
         public: "http://hub".into(),
         local: "http://127.0.0.1".into(),
     };
-    Artifacts::new(database, Content::new(storage, urls), Arc::new(Lasting)).await.unwrap()
+    Artifacts::new(database, Content::new(storage, urls), Arc::new(Lasting))
+        .await
+        .unwrap()
 }
 
 async fn in_memory() -> Artifacts {
-    with(Database::in_memory().await.unwrap(), Storage::memory().await.unwrap()).await
+    with(
+        Database::in_memory().await.unwrap(),
+        Storage::memory().await.unwrap(),
+    )
+    .await
 }
 
 fn actor(id: &str, grants: &[(&str, Permission)]) -> Actor {
@@ -59,7 +69,10 @@ fn actor(id: &str, grants: &[(&str, Permission)]) -> Actor {
         email: Some(format!("{id}@example.org")),
         ..UserInfo::new(id)
     };
-    user.scope.workspaces = grants.iter().map(|(workspace, level)| ((*workspace).to_owned(), *level)).collect();
+    user.scope.workspaces = grants
+        .iter()
+        .map(|(workspace, level)| ((*workspace).to_owned(), *level))
+        .collect();
     Actor {
         user,
         workspace: "lab".into(),
@@ -86,11 +99,17 @@ fn new(alias: &str, stage: bool) -> Create {
 
 /// A committed artifact with these files.
 async fn make(artifacts: &Artifacts, who: &Actor, request: Create, files: &[(&str, &str)]) -> Json {
-    let staged = Create { stage: true, ..request };
+    let staged = Create {
+        stage: true,
+        ..request
+    };
     let made = artifacts.create(who, staged).await.unwrap();
     let id = made["id"].as_str().unwrap();
     for (path, content) in files {
-        artifacts.write_file(who, id, path, Bytes::from((*content).to_owned())).await.unwrap();
+        artifacts
+            .write_file(who, id, path, Bytes::from((*content).to_owned()))
+            .await
+            .unwrap();
     }
     artifacts.commit(who, id, None, None).await.unwrap()
 }

@@ -65,7 +65,10 @@ impl Artifacts {
             .await?;
         for id in &ids {
             garbage::suspect_artifact(&mut transaction, id).await?;
-            query("DELETE FROM artifacts WHERE id = $1").bind(id).execute(&mut *transaction).await?;
+            query("DELETE FROM artifacts WHERE id = $1")
+                .bind(id)
+                .execute(&mut *transaction)
+                .await?;
         }
         garbage::settle(&mut transaction).await?;
         transaction.commit().await?;

@@ -15,7 +15,13 @@ impl Artifacts {
     ///
     /// # Errors
     /// No such artifact or version, not permitted.
-    pub async fn read_artifact(&self, actor: &Actor, id: &str, selector: &Selector, silent: bool) -> Result<Json> {
+    pub async fn read_artifact(
+        &self,
+        actor: &Actor,
+        id: &str,
+        selector: &Selector,
+        silent: bool,
+    ) -> Result<Json> {
         let mut connection = self.read().await?;
         let mut artifact = self.find_for(&mut connection, actor, id, Operation::Read).await?;
         if !silent {
@@ -47,7 +53,10 @@ impl Artifacts {
             }
         }
         if let Some(children) = children {
-            whole.artifact.config.insert("child_count".into(), children.into());
+            whole
+                .artifact
+                .config
+                .insert("child_count".into(), children.into());
         }
         Ok(whole.to_json())
     }
@@ -56,7 +65,12 @@ impl Artifacts {
     ///
     /// # Errors
     /// No such artifact, not permitted.
-    pub async fn config_for(&self, actor: &Actor, id: &str, operation: Operation) -> Result<Map<String, Json>> {
+    pub async fn config_for(
+        &self,
+        actor: &Actor,
+        id: &str,
+        operation: Operation,
+    ) -> Result<Map<String, Json>> {
         let mut connection = self.read().await?;
         Ok(self.find_for(&mut connection, actor, id, operation).await?.config)
     }
@@ -86,7 +100,10 @@ impl Artifacts {
         }
         for id in &ids {
             garbage::suspect_artifact(&mut transaction, id).await?;
-            query("DELETE FROM artifacts WHERE id = $1").bind(id).execute(&mut *transaction).await?;
+            query("DELETE FROM artifacts WHERE id = $1")
+                .bind(id)
+                .execute(&mut *transaction)
+                .await?;
         }
         garbage::settle(&mut transaction).await?;
         transaction.commit().await?;
@@ -116,16 +133,23 @@ impl Artifacts {
     /// No such version, not permitted.
     pub async fn delete_version(&self, actor: &Actor, id: &str, selector: &Selector) -> Result<()> {
         if *selector == Selector::Stage {
-            return Err(Error::value("Cannot delete the staged version; use discard() to drop staged changes."));
+            return Err(Error::value(
+                "Cannot delete the staged version; use discard() to drop staged changes.",
+            ));
         }
         let mut transaction = self.database().write().await?;
-        let mut artifact = self.find_for(&mut transaction, actor, id, Operation::Delete).await?;
+        let mut artifact = self
+            .find_for(&mut transaction, actor, id, Operation::Delete)
+            .await?;
         let versions = records::versions(&mut transaction, &artifact.id).await?;
         let index = selector.find(&versions)?;
         let version = index.and_then(|index| versions.get(index));
         let version = version.ok_or_else(|| Error::NotFound("The artifact has no versions.".into()))?;
         garbage::suspect_version(&mut transaction, &version.id).await?;
-        query("DELETE FROM versions WHERE id = $1").bind(&version.id).execute(&mut *transaction).await?;
+        query("DELETE FROM versions WHERE id = $1")
+            .bind(&version.id)
+            .execute(&mut *transaction)
+            .await?;
         let latest = versions.iter().rfind(|other| other.id != version.id);
         if let Some(latest) = latest.filter(|_| index == versions.len().checked_sub(1)) {
             let (manifest, config) = records::version_metadata(&mut transaction, &latest.id).await?;
@@ -155,7 +179,9 @@ impl Artifacts {
     /// Not permitted, another workspace, a cycle.
     pub async fn set_parent(&self, actor: &Actor, id: &str, parent: Option<&str>) -> Result<Json> {
         let mut transaction = self.database().write().await?;
-        let mut artifact = self.find_for(&mut transaction, actor, id, Operation::Read).await?;
+        let mut artifact = self
+            .find_for(&mut transaction, actor, id, Operation::Read)
+            .await?;
         let workspace = artifact.workspace.clone();
         let refused = |text: &str| Err(Error::Permission(text.to_owned()));
         if let Some(old) = &artifact.parent
@@ -178,9 +204,13 @@ impl Artifacts {
                     return Err(Error::value("The new parent must be in the same workspace."));
                 }
                 if parent.id == artifact.id
-                    || descendants_of(&mut transaction, &artifact.id).await?.contains(&parent.id)
+                    || descendants_of(&mut transaction, &artifact.id)
+                        .await?
+                        .contains(&parent.id)
                 {
-                    return Err(Error::value("The new parent must not be the artifact itself or one of its children."));
+                    return Err(Error::value(
+                        "The new parent must not be the artifact itself or one of its children.",
+                    ));
                 }
                 crate::create::mark_collection(&mut transaction, &mut parent.config, &parent.id).await?;
                 artifact.parent = Some(crate::model::Parent {
@@ -201,10 +231,14 @@ impl Artifacts {
 
 /// The recipient of an item in an inbox may delete it, if the inbox says so.
 fn is_recipient(actor: &Actor, artifact: &Artifact) -> bool {
-    let Some(parent) = artifact.parent_config() else { return false };
+    let Some(parent) = artifact.parent_config() else {
+        return false;
+    };
     let field = parent.get("recipient_field").and_then(Json::as_str);
     let allowed = parent.get("recipient_can_delete") == Some(&Json::Bool(true));
-    let recipient = field.and_then(|field| artifact.manifest.get(field)).and_then(Json::as_str);
+    let recipient = field
+        .and_then(|field| artifact.manifest.get(field))
+        .and_then(Json::as_str);
     match (allowed, recipient, actor.user.email.as_deref()) {
         (true, Some(recipient), Some(email)) => !email.is_empty() && email.eq_ignore_ascii_case(recipient),
         _ => false,
@@ -212,7 +246,11 @@ fn is_recipient(actor: &Actor, artifact: &Artifact) -> bool {
 }
 
 /// All that is below an artifact, each of which the caller may delete; the deepest last.
-async fn descendants(connection: &mut AnyConnection, actor: &Actor, artifact: &Artifact) -> Result<Vec<String>> {
+async fn descendants(
+    connection: &mut AnyConnection,
+    actor: &Actor,
+    artifact: &Artifact,
+) -> Result<Vec<String>> {
     let ids = descendants_of(connection, &artifact.id).await?;
     for id in &ids {
         let name = crate::ids::ArtifactRef::Id(id.clone(), String::new());

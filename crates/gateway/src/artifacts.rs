@@ -64,12 +64,16 @@ async fn actor(shared: &Shared, request: &Parts, workspace: &str) -> Result<Acto
 /// The answer to a failure of the artifact manager.
 fn failure(error: Error) -> Failure {
     match error {
-        Error::NotFound(text) if text.starts_with("Artifact with ID") => Failure::not_found("Artifact not found"),
+        Error::NotFound(text) if text.starts_with("Artifact with ID") => {
+            Failure::not_found("Artifact not found")
+        }
         Error::NotFound(text) => Failure::not_found(text),
         Error::NoFile(text) => Failure::not_found(text),
-        Error::Permission(text) => {
-            Failure::new(StatusCode::FORBIDDEN, "permission_denied", format!("Permission denied: {text}"))
-        }
+        Error::Permission(text) => Failure::new(
+            StatusCode::FORBIDDEN,
+            "permission_denied",
+            format!("Permission denied: {text}"),
+        ),
         Error::Value(text) => Failure::bad_request(text),
         Error::Exists(text) => Failure::new(StatusCode::CONFLICT, "already_exists", text),
         Error::Unsupported(text) => Failure::new(StatusCode::NOT_IMPLEMENTED, "not_supported", text),
@@ -80,7 +84,11 @@ fn failure(error: Error) -> Failure {
 
 /// Which version a query asks for.
 fn selector(query: &Query) -> Result<Selector, Failure> {
-    Selector::parse(query.last("version").filter(|version| !version.is_empty()), flag(query, "stage")).map_err(failure)
+    Selector::parse(
+        query.last("version").filter(|version| !version.is_empty()),
+        flag(query, "stage"),
+    )
+    .map_err(failure)
 }
 
 /// A flag of a query.

@@ -28,7 +28,9 @@ impl ArtifactManager {
     /// # Errors
     /// The data cannot be used.
     pub(crate) async fn open(hub: &Hub, storage: &Storage, files: FileStorage) -> Result<Self> {
-        let database = database(storage).await.context("cannot open the database of artifacts")?;
+        let database = database(storage)
+            .await
+            .context("cannot open the database of artifacts")?;
         let urls = BaseUrls {
             public: hub.options().public_base_url.clone(),
             local: hub.options().local_base_url.clone(),

@@ -31,7 +31,10 @@ async fn victim() {
         _ = artifacts.discard(&who, "x").await;
     }
     loop {
-        let read = artifacts.read_artifact(&who, "x", &Selector::Latest, true).await.unwrap();
+        let read = artifacts
+            .read_artifact(&who, "x", &Selector::Latest, true)
+            .await
+            .unwrap();
         let n = read["versions"].as_array().unwrap().len();
         let edit = Edit {
             version: Some("new".into()),
@@ -41,15 +44,23 @@ async fn victim() {
         artifacts.edit(&who, "x", edit).await.unwrap();
         for part in ["a", "b"] {
             let content = format!("{part} {n}").repeat(50);
-            artifacts.write_file(&who, "x", &format!("{n}/{part}"), content.into()).await.unwrap();
+            artifacts
+                .write_file(&who, "x", &format!("{n}/{part}"), content.into())
+                .await
+                .unwrap();
         }
         if n > 0 {
-            artifacts.remove_file(&who, "x", &format!("{}/a", n - 1)).await.unwrap();
+            artifacts
+                .remove_file(&who, "x", &format!("{}/a", n - 1))
+                .await
+                .unwrap();
         }
         artifacts.commit(&who, "x", None, None).await.unwrap();
         artifacts.collect_garbage().await.unwrap();
         let mut out = std::io::stdout().lock();
-        writeln!(out, "\nacknowledged {n}").and_then(|()| out.flush()).unwrap();
+        writeln!(out, "\nacknowledged {n}")
+            .and_then(|()| out.flush())
+            .unwrap();
     }
 }
 
@@ -63,8 +74,14 @@ async fn acknowledged_commits_survive_a_kill() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(std::result::Result::ok);
-        let mut next = || lines.by_ref().find_map(|line| line.strip_prefix("acknowledged ")?.parse::<usize>().ok());
+        let mut lines = BufReader::new(child.stdout.take().unwrap())
+            .lines()
+            .map_while(std::result::Result::ok);
+        let mut next = || {
+            lines
+                .by_ref()
+                .find_map(|line| line.strip_prefix("acknowledged ")?.parse::<usize>().ok())
+        };
         let mut last = 0;
         for _ in 0..5 {
             last = next().expect("the victim works until it is killed");
@@ -81,12 +98,24 @@ async fn acknowledged_commits_survive_a_kill() {
 
 async fn check(folder: &Path, last: usize, round: usize) {
     let (artifacts, who) = (open(folder).await, admin());
-    let read = artifacts.read_artifact(&who, "x", &Selector::Latest, true).await.unwrap();
+    let read = artifacts
+        .read_artifact(&who, "x", &Selector::Latest, true)
+        .await
+        .unwrap();
     let count = read["versions"].as_array().unwrap().len();
-    assert!((last + 1..=last + 2).contains(&count), "round {round}: {last} acknowledged, {count} versions");
+    assert!(
+        (last + 1..=last + 2).contains(&count),
+        "round {round}: {last} acknowledged, {count} versions"
+    );
     for n in 0..count {
-        for (part, is_there) in [(format!("{n}/a"), true), (format!("{n}/b"), true), (format!("{n}/c"), false)] {
-            let found = artifacts.read_file(&who, "x", &part, &Selector::Index(n), (0, 10_000)).await;
+        for (part, is_there) in [
+            (format!("{n}/a"), true),
+            (format!("{n}/b"), true),
+            (format!("{n}/c"), false),
+        ] {
+            let found = artifacts
+                .read_file(&who, "x", &part, &Selector::Index(n), (0, 10_000))
+                .await;
             assert_eq!(found.is_ok(), is_there, "round {round}: {part}");
             if let Ok((name, content)) = found {
                 assert_eq!(content, format!("{name} {n}").repeat(50), "round {round}: {part}");
@@ -96,9 +125,17 @@ async fn check(folder: &Path, last: usize, round: usize) {
     _ = artifacts.discard(&who, "x").await;
     artifacts.collect_garbage().await.unwrap();
     let storage = artifacts.content().storage();
-    let stored = storage.list(&Prefix::root(), false, None, 10_000).await.unwrap().entries.len();
+    let stored = storage
+        .list(&Prefix::root(), false, None, 10_000)
+        .await
+        .unwrap()
+        .entries
+        .len();
     let mut connection = artifacts.read().await.unwrap();
-    let known: i64 = query_scalar("SELECT count(DISTINCT object_key) FROM files").fetch_one(&mut *connection).await.unwrap();
+    let known: i64 = query_scalar("SELECT count(DISTINCT object_key) FROM files")
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
     drop(connection);
     assert_eq!(stored as i64, known, "round {round}: nothing is left over");
     artifacts.close().await;

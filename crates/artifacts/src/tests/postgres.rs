@@ -29,20 +29,28 @@ impl Drop for Server {
 
 /// Where Debian puts the programs of PostgreSQL.
 fn programs() -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let programs = versions.map(|version| version.path().join("bin")).find(|bin| bin.join("initdb").exists());
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let programs = versions
+        .map(|version| version.path().join("bin"))
+        .find(|bin| bin.join("initdb").exists());
     programs.expect("this test needs PostgreSQL (Debian: postgresql)")
 }
 
 /// A program of PostgreSQL, which does not want to be root.
 fn program(name: &str) -> Command {
     let path = programs().join(name);
-    let is_root = std::fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0);
+    let is_root =
+        std::fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0);
     if !is_root {
         return Command::new(path);
     }
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(path);
+    command
+        .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
+        .arg(path);
     command
 }
 
@@ -53,9 +61,17 @@ impl Server {
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
         let data = folder.path().join("data");
         let mut made = program("initdb");
-        made.args(["-A", "trust", "-U", "hypha", "-E", "UTF8", "--no-sync", "-D"]).arg(&data);
-        assert!(made.stdout(Stdio::null()).status().unwrap().success(), "initdb failed");
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        made.args(["-A", "trust", "-U", "hypha", "-E", "UTF8", "--no-sync", "-D"])
+            .arg(&data);
+        assert!(
+            made.stdout(Stdio::null()).status().unwrap().success(),
+            "initdb failed"
+        );
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let process = serve(&data, folder.path(), port);
         let server = Self {
             process,
@@ -64,7 +80,10 @@ impl Server {
         };
         install();
         let started = Instant::now();
-        while sqlx::AnyConnection::connect(&server.url("postgres")).await.is_err() {
+        while sqlx::AnyConnection::connect(&server.url("postgres"))
+            .await
+            .is_err()
+        {
             assert!(started.elapsed() < START, "PostgreSQL does not start");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -78,7 +97,10 @@ impl Server {
     /// Artifacts in a new database.
     pub(super) async fn artifacts(&self, name: &str) -> Artifacts {
         let mut connection = sqlx::AnyConnection::connect(&self.url("postgres")).await.unwrap();
-        query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
+        query(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+            .execute(&mut connection)
+            .await
+            .unwrap();
         let database = Database::open_postgres(&self.url(name)).await.unwrap();
         with(database, Storage::memory().await.unwrap()).await
     }
@@ -90,8 +112,18 @@ fn install() {
 
 fn serve(data: &Path, sockets: &Path, port: u16) -> Child {
     let mut command = program("postgres");
-    command.arg("-D").arg(data).arg("-k").arg(sockets).args(["-h", "127.0.0.1", "-p", &port.to_string(), "-F"]);
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    command.arg("-D").arg(data).arg("-k").arg(sockets).args([
+        "-h",
+        "127.0.0.1",
+        "-p",
+        &port.to_string(),
+        "-F",
+    ]);
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 #[tokio::test]

@@ -38,7 +38,10 @@ struct Model {
 
 impl Model {
     fn latest(&self) -> Files {
-        self.versions.last().map(|version| version.2.clone()).unwrap_or_default()
+        self.versions
+            .last()
+            .map(|version| version.2.clone())
+            .unwrap_or_default()
     }
 
     fn base(&self, draft: &Draft) -> Files {
@@ -48,7 +51,9 @@ impl Model {
 
     /// What the draft shows.
     fn view(&self) -> Files {
-        let Some(draft) = &self.draft else { return self.latest() };
+        let Some(draft) = &self.draft else {
+            return self.latest();
+        };
         let mut files = self.base(draft);
         for (path, change) in &draft.changes {
             files.remove(path);
@@ -60,7 +65,9 @@ impl Model {
     }
 
     fn is_pending(&self) -> bool {
-        self.draft.as_ref().is_some_and(|draft| draft.changes.values().any(|change| *change == Some(None)))
+        self.draft
+            .as_ref()
+            .is_some_and(|draft| draft.changes.values().any(|change| *change == Some(None)))
     }
 
     fn commit(&mut self) {
@@ -90,7 +97,9 @@ impl Model {
 
 #[tokio::test]
 async fn random_sequences_do_what_the_model_does() {
-    let seed = std::env::var("HYPHA_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = std::env::var("HYPHA_TEST_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
     let first: u64 = seed.unwrap_or_else(|| rand::rng().random());
     for run in 0..if seed.is_some() { 1 } else { RUNS } {
         follow(in_memory().await, first.wrapping_add(run)).await;
@@ -168,7 +177,10 @@ impl World {
             15..45 => {
                 let path = self.pick(&PATHS);
                 let content = format!("{n}");
-                let written = self.artifacts.write_file(&who, alias, path, Bytes::from(content.clone())).await;
+                let written = self
+                    .artifacts
+                    .write_file(&who, alias, path, Bytes::from(content.clone()))
+                    .await;
                 assert_eq!(written.is_ok(), model.draft.is_some());
                 if let Some(draft) = &mut model.draft {
                     draft.changes.insert(path, Some(Some(content)));
@@ -178,7 +190,10 @@ impl World {
             }
             45..52 => {
                 let path = self.pick(&PATHS);
-                let staged = self.artifacts.stage_files(&who, alias, &[(path.to_owned(), 0.0)]).await;
+                let staged = self
+                    .artifacts
+                    .stage_files(&who, alias, &[(path.to_owned(), 0.0)])
+                    .await;
                 assert_eq!(staged.is_ok(), model.draft.is_some());
                 if let Some(draft) = &mut model.draft {
                     let copied = draft.copied.remove(path);
@@ -226,7 +241,10 @@ impl World {
             }
             86..90 => {
                 let index = self.rng.random_range(0..3);
-                let deleted = self.artifacts.delete_version(&who, alias, &Selector::Index(index)).await;
+                let deleted = self
+                    .artifacts
+                    .delete_version(&who, alias, &Selector::Index(index))
+                    .await;
                 assert_eq!(deleted.is_ok(), index < model.versions.len());
                 if deleted.is_ok() {
                     model.versions.remove(index);
@@ -269,7 +287,10 @@ impl World {
                 let files = source.latest();
                 let draft = copy.open_draft();
                 draft.copied = files.keys().copied().collect();
-                draft.changes = files.into_iter().map(|(path, content)| (path, Some(Some(content)))).collect();
+                draft.changes = files
+                    .into_iter()
+                    .map(|(path, content)| (path, Some(Some(content))))
+                    .collect();
             } else {
                 copy.versions.push(("v0".into(), manifest, source.latest()));
             }
@@ -282,24 +303,43 @@ impl World {
         let who = admin();
         self.artifacts.collect_garbage().await.unwrap();
         for alias in ALIASES {
-            let read = self.artifacts.read_artifact(&who, alias, &Selector::Latest, true).await;
+            let read = self
+                .artifacts
+                .read_artifact(&who, alias, &Selector::Latest, true)
+                .await;
             let Some(model) = self.models.get(alias) else {
                 assert!(read.is_err());
                 continue;
             };
             let read = read.unwrap();
-            let found: Vec<&str> =
-                read["versions"].as_array().unwrap().iter().map(|version| version["version"].as_str().unwrap()).collect();
+            let found: Vec<&str> = read["versions"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|version| version["version"].as_str().unwrap())
+                .collect();
             let names: Vec<&str> = model.versions.iter().map(|version| version.0.as_str()).collect();
             assert_eq!(found, names);
             assert_eq!(read["file_count"], json!(model.latest().len()));
             for (index, (_, manifest, files)) in model.versions.iter().enumerate() {
                 let selector = Selector::Index(index);
-                let read = self.artifacts.read_artifact(&who, alias, &selector, true).await.unwrap();
+                let read = self
+                    .artifacts
+                    .read_artifact(&who, alias, &selector, true)
+                    .await
+                    .unwrap();
                 assert_eq!(read["manifest"]["n"], json!(manifest));
-                assert_eq!(self.files(alias, &selector).await, *files, "{alias} version {index}");
+                assert_eq!(
+                    self.files(alias, &selector).await,
+                    *files,
+                    "{alias} version {index}"
+                );
             }
-            assert_eq!(self.files(alias, &Selector::Stage).await, model.view(), "{alias} staged");
+            assert_eq!(
+                self.files(alias, &Selector::Stage).await,
+                model.view(),
+                "{alias} staged"
+            );
             let staged = self.artifacts.get_status(&who, alias).await.unwrap();
             assert_eq!(staged["staged"], json!(model.draft.is_some()));
         }
@@ -310,7 +350,13 @@ impl World {
     async fn files(&self, alias: &str, selector: &Selector) -> Files {
         let mut files = Files::new();
         for path in PATHS {
-            let Ok(file) = self.artifacts.open_file(&admin(), alias, path, selector, true).await else { continue };
+            let Ok(file) = self
+                .artifacts
+                .open_file(&admin(), alias, path, selector, true)
+                .await
+            else {
+                continue;
+            };
             let mut stream = file.object.read(0..file.object.meta().size).await.unwrap();
             let mut content = BytesMut::new();
             while let Some(piece) = stream.next().await {
@@ -326,7 +372,12 @@ impl World {
                 limit: 100,
                 include_pending: false,
             };
-            for line in self.artifacts.list_files(&admin(), alias, &folder, selector, page).await.unwrap() {
+            for line in self
+                .artifacts
+                .list_files(&admin(), alias, &folder, selector, page)
+                .await
+                .unwrap()
+            {
                 let name = format!("{folder}{}", line["name"].as_str().unwrap());
                 match line["type"] == "file" {
                     true => _ = listed.insert(name),
@@ -334,7 +385,10 @@ impl World {
                 }
             }
         }
-        assert!(files.keys().copied().eq(listed.iter().map(String::as_str)), "{listed:?}");
+        assert!(
+            files.keys().copied().eq(listed.iter().map(String::as_str)),
+            "{listed:?}"
+        );
         files
     }
 
@@ -342,10 +396,19 @@ impl World {
     async fn compare_store(&self) {
         let storage = self.artifacts.content().storage();
         let listing = storage.list(&Prefix::root(), false, None, 10_000).await.unwrap();
-        let stored = listing.entries.iter().filter(|entry| matches!(entry, Entry::File { .. })).count();
+        let stored = listing
+            .entries
+            .iter()
+            .filter(|entry| matches!(entry, Entry::File { .. }))
+            .count();
         let mut needed = BTreeSet::new();
         for model in self.models.values() {
-            needed.extend(model.versions.iter().flat_map(|version| version.2.values().cloned()));
+            needed.extend(
+                model
+                    .versions
+                    .iter()
+                    .flat_map(|version| version.2.values().cloned()),
+            );
             let changes = model.draft.iter().flat_map(|draft| draft.changes.values());
             needed.extend(changes.flatten().flatten().cloned());
         }

@@ -37,7 +37,12 @@ async fn other_workspaces_are_closed(artifacts: Artifacts) {
     let copy = Duplicate::default();
     for denied in [
         text(artifacts.read_artifact(&eve, id, &Selector::Latest, true).await),
-        text(artifacts.read_file(&eve, id, "f", &Selector::Latest, (0, 1)).await.map(|_| ())),
+        text(
+            artifacts
+                .read_file(&eve, id, "f", &Selector::Latest, (0, 1))
+                .await
+                .map(|_| ()),
+        ),
         text(artifacts.edit(&eve, id, Edit::default()).await),
         text(artifacts.delete(&eve, id, true).await),
         text(artifacts.duplicate(&eve, id, copy).await),
@@ -69,12 +74,32 @@ async fn other_workspaces_are_closed(artifacts: Artifacts) {
     };
     artifacts.create(&admin(), draft).await.unwrap();
     let found = artifacts.search(&eve, search).await.unwrap();
-    assert_eq!((&found["total"], &found["items"][0]["alias"]), (&json!(1), &json!("public")));
-    assert!(text(artifacts.read_artifact(&eve, "lab/draft", &Selector::Latest, true).await).contains("permission"));
-    assert!(text(artifacts.create(&actor("ann", &[("ws-temporary", Permission::Admin)]), Create {
-        workspace: Some("ws-temporary".into()),
-        ..new("x", false)
-    }).await).contains("non-persistent"));
+    assert_eq!(
+        (&found["total"], &found["items"][0]["alias"]),
+        (&json!(1), &json!("public"))
+    );
+    assert!(
+        text(
+            artifacts
+                .read_artifact(&eve, "lab/draft", &Selector::Latest, true)
+                .await
+        )
+        .contains("permission")
+    );
+    assert!(
+        text(
+            artifacts
+                .create(
+                    &actor("ann", &[("ws-temporary", Permission::Admin)]),
+                    Create {
+                        workspace: Some("ws-temporary".into()),
+                        ..new("x", false)
+                    }
+                )
+                .await
+        )
+        .contains("non-persistent")
+    );
 }
 
 async fn uploads_are_bound_to_artifact_and_user(artifacts: Artifacts) {
@@ -83,9 +108,21 @@ async fn uploads_are_bound_to_artifact_and_user(artifacts: Artifacts) {
         ..new("one", true)
     };
     artifacts.create(&admin(), shared.clone()).await.unwrap();
-    artifacts.create(&admin(), Create { alias: Some("two".into()), ..shared }).await.unwrap();
+    artifacts
+        .create(
+            &admin(),
+            Create {
+                alias: Some("two".into()),
+                ..shared
+            },
+        )
+        .await
+        .unwrap();
     let base = hypha_storage::Base::Public;
-    let started = artifacts.start_multipart(&admin(), "one", "f", (2, 0.0), (60, &base)).await.unwrap();
+    let started = artifacts
+        .start_multipart(&admin(), "one", "f", (2, 0.0), (60, &base))
+        .await
+        .unwrap();
     let upload = started["upload_id"].as_str().unwrap();
     let other = actor("bob", &[]);
     for (who, id) in [(&other, "one"), (&admin(), "two")] {
@@ -93,7 +130,12 @@ async fn uploads_are_bound_to_artifact_and_user(artifacts: Artifacts) {
         assert_eq!(text, "Upload session expired or not found");
     }
     for count in [0, 10_001] {
-        assert!(artifacts.start_multipart(&admin(), "one", "f", (count, 0.0), (60, &base)).await.is_err());
+        assert!(
+            artifacts
+                .start_multipart(&admin(), "one", "f", (count, 0.0), (60, &base))
+                .await
+                .is_err()
+        );
     }
 }
 
@@ -101,7 +143,9 @@ async fn collections_check_their_children(artifacts: Artifacts) {
     let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]});
     let collection = Create {
         kind: Some("collection".into()),
-        config: Some(object(json!({"collection_schema": schema, "id_parts": {"animal": ["cat"]}}))),
+        config: Some(object(
+            json!({"collection_schema": schema, "id_parts": {"animal": ["cat"]}}),
+        )),
         ..new("all", false)
     };
     artifacts.create(&admin(), collection).await.unwrap();
@@ -112,8 +156,13 @@ async fn collections_check_their_children(artifacts: Artifacts) {
         stage,
         ..Create::default()
     };
-    assert!(text(artifacts.create(&admin(), child(json!({"n": "x"}), false)).await).contains("ValidationError"));
-    let made = artifacts.create(&admin(), child(json!({"n": "x"}), true)).await.unwrap();
+    assert!(
+        text(artifacts.create(&admin(), child(json!({"n": "x"}), false)).await).contains("ValidationError")
+    );
+    let made = artifacts
+        .create(&admin(), child(json!({"n": "x"}), true))
+        .await
+        .unwrap();
     let id = made["id"].as_str().unwrap();
     assert!(id.starts_with("lab/cat-") && made["parent_id"] == "lab/all");
     assert!(text(artifacts.commit(&admin(), id, None, None).await).contains("ValidationError"));
@@ -126,9 +175,18 @@ async fn collections_check_their_children(artifacts: Artifacts) {
         manifest: Some(object(json!({}))),
         ..edit
     };
-    assert!(text(artifacts.edit(&admin(), id, wrong).await).contains("ValidationError"), "on every path");
-    let read = artifacts.read_artifact(&admin(), "all", &Selector::Latest, true).await.unwrap();
-    assert_eq!((&read["config"]["child_count"], &read["config"]["is_collection"]), (&json!(1), &json!(true)));
+    assert!(
+        text(artifacts.edit(&admin(), id, wrong).await).contains("ValidationError"),
+        "on every path"
+    );
+    let read = artifacts
+        .read_artifact(&admin(), "all", &Selector::Latest, true)
+        .await
+        .unwrap();
+    assert_eq!(
+        (&read["config"]["child_count"], &read["config"]["is_collection"]),
+        (&json!(1), &json!(true))
+    );
     assert!(text(artifacts.set_parent(&admin(), "all", Some(id)).await).contains("must not be"));
     let overwriting = Create {
         overwrite: true,
@@ -136,7 +194,10 @@ async fn collections_check_their_children(artifacts: Artifacts) {
     };
     assert!(text(artifacts.create(&admin(), overwriting).await).contains("collection with children"));
     artifacts.delete(&admin(), "all", false).await.unwrap();
-    let orphan = artifacts.read_artifact(&admin(), id, &Selector::Latest, true).await.unwrap();
+    let orphan = artifacts
+        .read_artifact(&admin(), id, &Selector::Latest, true)
+        .await
+        .unwrap();
     assert_eq!(orphan["parent_id"], Json::Null);
 }
 
@@ -198,14 +259,32 @@ async fn secrets_are_not_shown_and_not_lost(artifacts: Artifacts) {
         ..new("s", false)
     };
     let made = make(&artifacts, &admin(), request, &[("f", "x")]).await;
-    let listed = artifacts.search(&admin(), Search { limit: 9, ..Search::default() }).await.unwrap();
+    let listed = artifacts
+        .search(
+            &admin(),
+            Search {
+                limit: 9,
+                ..Search::default()
+            },
+        )
+        .await
+        .unwrap();
     for shown in [&made, &listed] {
         assert!(!shown.to_string().contains("hunter2") && !shown.to_string().contains("secrets"));
     }
-    assert_eq!(artifacts.get_secret(&admin(), "s", Some("key")).await.unwrap(), "hunter2");
-    artifacts.set_secret(&admin(), "s", "other", Some(json!(1))).await.unwrap();
+    assert_eq!(
+        artifacts.get_secret(&admin(), "s", Some("key")).await.unwrap(),
+        "hunter2"
+    );
+    artifacts
+        .set_secret(&admin(), "s", "other", Some(json!(1)))
+        .await
+        .unwrap();
     artifacts.set_secret(&admin(), "s", "key", None).await.unwrap();
-    assert_eq!(artifacts.get_secret(&admin(), "s", None).await.unwrap(), json!({"other": 1}));
+    assert_eq!(
+        artifacts.get_secret(&admin(), "s", None).await.unwrap(),
+        json!({"other": 1})
+    );
     let reader = actor("bob", &[("lab", Permission::ReadWrite)]);
     assert!(artifacts.get_secret(&reader, "s", None).await.is_err());
 }

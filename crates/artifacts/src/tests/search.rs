@@ -9,10 +9,26 @@ cases! {
 async fn fill(artifacts: &Artifacts) {
     let who = admin();
     for (alias, kind, manifest) in [
-        ("a", "model", json!({"name": "Apple", "size": 10, "tags": ["red", "fruit"], "info": {"year": 2020}, "ok": true})),
-        ("b", "model", json!({"name": "banana 100%", "size": 9, "tags": ["yellow"], "info": {"year": 2021}})),
-        ("c", "dataset", json!({"name": "under_score", "size": "big", "tags": "red", "ok": false})),
-        ("d", "dataset", json!({"name": "'; DROP TABLE artifacts; --", "quote\u{e9}": "x"})),
+        (
+            "a",
+            "model",
+            json!({"name": "Apple", "size": 10, "tags": ["red", "fruit"], "info": {"year": 2020}, "ok": true}),
+        ),
+        (
+            "b",
+            "model",
+            json!({"name": "banana 100%", "size": 9, "tags": ["yellow"], "info": {"year": 2021}}),
+        ),
+        (
+            "c",
+            "dataset",
+            json!({"name": "under_score", "size": "big", "tags": "red", "ok": false}),
+        ),
+        (
+            "d",
+            "dataset",
+            json!({"name": "'; DROP TABLE artifacts; --", "quote\u{e9}": "x"}),
+        ),
     ] {
         let request = Create {
             manifest: Some(object(manifest)),
@@ -25,8 +41,15 @@ async fn fill(artifacts: &Artifacts) {
 
 async fn find(artifacts: &Artifacts, search: Search) -> std::result::Result<String, String> {
     let search = Search { limit: 100, ..search };
-    let found = artifacts.search(&admin(), search).await.map_err(|error| error.to_string())?;
-    let aliases = found.as_array().unwrap().iter().map(|one| one["alias"].as_str().unwrap());
+    let found = artifacts
+        .search(&admin(), search)
+        .await
+        .map_err(|error| error.to_string())?;
+    let aliases = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["alias"].as_str().unwrap());
     Ok(aliases.collect::<Vec<_>>().concat())
 }
 
@@ -71,13 +94,20 @@ async fn filters_keywords_order_and_pages(artifacts: Artifacts) {
         (json!({"manifest": {"tags": {"$in": ["yellow", "fruit"]}}}), "ab"),
         (json!({"manifest": {"tags": {"$in": []}}}), ""),
         (json!({"manifest": {"name": {"$like": "%an%"}}}), "b"),
-        (json!({"manifest": {"$or": [{"size": 9}, {"size": 10}], "tags": ["red"]}}), "a"),
+        (
+            json!({"manifest": {"$or": [{"size": 9}, {"size": 10}], "tags": ["red"]}}),
+            "a",
+        ),
         (json!({"manifest": {"$and": [{"$or": []}]}}), ""),
         (json!({"manifest": {"quote\u{e9}": "x"}}), "d"),
         (json!({"manifest": {"name": "'; DROP TABLE artifacts; --"}}), "d"),
         (json!({"manifest": {"missing') OR 1=1 --": "x"}}), ""),
     ] {
-        assert_eq!(filters(artifacts, given.clone()).await.as_deref(), Ok(expected), "{given}");
+        assert_eq!(
+            filters(artifacts, given.clone()).await.as_deref(),
+            Ok(expected),
+            "{given}"
+        );
     }
     let deep = (0..20).fold(json!({"a": 1}), |inner, _| json!({"$and": [inner]}));
     for wrong in [
@@ -104,7 +134,11 @@ async fn filters_keywords_order_and_pages(artifacts: Artifacts) {
             any,
             ..Search::default()
         };
-        assert_eq!(find(artifacts, search).await.as_deref(), Ok(expected), "{keywords:?}");
+        assert_eq!(
+            find(artifacts, search).await.as_deref(),
+            Ok(expected),
+            "{keywords:?}"
+        );
     }
     for (by, expected) in [
         ("id", "abcd"),
@@ -128,5 +162,8 @@ async fn filters_keywords_order_and_pages(artifacts: Artifacts) {
         ..Search::default()
     };
     let page = artifacts.search(&admin(), page).await.unwrap();
-    assert_eq!((&page["total"], page["items"].as_array().unwrap().len()), (&json!(4), 2));
+    assert_eq!(
+        (&page["total"], page["items"].as_array().unwrap().len()),
+        (&json!(4), 2)
+    );
 }

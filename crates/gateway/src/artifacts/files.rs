@@ -48,11 +48,17 @@ pub(super) async fn read(
     if matches!(query.last("use_proxy"), Some("false" | "False" | "0")) {
         let expires_in = number(&query, "expires_in")?.unwrap_or(EXPIRES_IN);
         let options = (expires_in, &Base::Public);
-        let urls = shared.artifacts.get_urls(&actor, &id, &[path], &selector, silent, options).await;
+        let urls = shared
+            .artifacts
+            .get_urls(&actor, &id, &[path], &selector, silent, options)
+            .await;
         let url = urls.map_err(failure)?.pop().unwrap_or_default();
         return Ok((StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, url)]).into_response());
     }
-    let opened = shared.artifacts.open_file(&actor, &id, &path, &selector, silent).await;
+    let opened = shared
+        .artifacts
+        .open_file(&actor, &id, &path, &selector, silent)
+        .await;
     let file = match opened {
         Ok(file) => file,
         Err(error @ Error::NoFile(_)) => {
@@ -61,10 +67,18 @@ pub(super) async fn read(
                 limit: 1,
                 include_pending: false,
             };
-            let inside = shared.artifacts.list_files(&actor, &id, &path, &selector, page).await;
+            let inside = shared
+                .artifacts
+                .list_files(&actor, &id, &path, &selector, page)
+                .await;
             if inside.is_ok_and(|lines| !lines.is_empty()) {
                 let path = format!("{}/", parts.uri.path());
-                return Ok(redirect::within(&shared.base_path, &parts.headers, &path, parts.uri.query()));
+                return Ok(redirect::within(
+                    &shared.base_path,
+                    &parts.headers,
+                    &path,
+                    parts.uri.query(),
+                ));
             }
             return Err(failure(error));
         }
@@ -100,7 +114,11 @@ async fn folder(
         include_pending: false,
     };
     let id = format!("{workspace}/{alias}");
-    let lines = shared.artifacts.list_files(&actor, &id, path, &selector(&query)?, page).await.map_err(failure)?;
+    let lines = shared
+        .artifacts
+        .list_files(&actor, &id, path, &selector(&query)?, page)
+        .await
+        .map_err(failure)?;
     if lines.is_empty() && page.offset == 0 {
         return Err(Failure::not_found("File or directory not found"));
     }
@@ -124,14 +142,18 @@ pub(super) async fn write(
     let weight = number(&query, "download_weight")?.unwrap_or(0.0);
     let id = format!("{workspace}/{alias}");
     let body = receive::stream(body);
-    let received = shared.artifacts.receive_file(&actor, &id, (&path, weight), body, options).await;
+    let received = shared
+        .artifacts
+        .receive_file(&actor, &id, (&path, weight), body, options)
+        .await;
     let etag = received.map_err(|error| match error {
         Error::Value(text) if text == "Artifact must be in staging mode." => {
             Failure::bad_request("Artifact must be in staging mode to upload files")
         }
         error => failure(error),
     })?;
-    let mut response = Json(json!({"success": true, "message": "File uploaded successfully"})).into_response();
+    let mut response =
+        Json(json!({"success": true, "message": "File uploaded successfully"})).into_response();
     if let Ok(etag) = HeaderValue::from_str(&format!("\"{etag}\"")) {
         response.headers_mut().insert(header::ETAG, etag);
     }

@@ -26,17 +26,28 @@ pub(super) async fn read(
     let actor = actor(&shared, &parts, &workspace).await?;
     let id = format!("{workspace}/{alias}");
     let silent = flag(&query, "silent");
-    let read = shared.artifacts.read_artifact(&actor, &id, &selector(&query)?, silent).await;
+    let read = shared
+        .artifacts
+        .read_artifact(&actor, &id, &selector(&query)?, silent)
+        .await;
     read.map(Json).map_err(failure)
 }
 
 /// `GET /{workspace}/artifacts/`: those that are in no collection.
-pub(super) async fn list(State(shared): State<Shared>, Path(workspace): Path<String>, request: Request) -> Answer {
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    Path(workspace): Path<String>,
+    request: Request,
+) -> Answer {
     find(&shared, &workspace, None, true, request).await
 }
 
 /// `GET /{workspace}/artifacts/-/search`: all.
-pub(super) async fn search(State(shared): State<Shared>, Path(workspace): Path<String>, request: Request) -> Answer {
+pub(super) async fn search(
+    State(shared): State<Shared>,
+    Path(workspace): Path<String>,
+    request: Request,
+) -> Answer {
     find(&shared, &workspace, None, false, request).await
 }
 
@@ -62,16 +73,27 @@ async fn find(
     let actor = actor(shared, &parts, workspace).await?;
     let filters = match query.last("filters").filter(|text| !text.is_empty()) {
         None => serde_json::Map::new(),
-        Some(text) => serde_json::from_str(text).map_err(|_| Failure::bad_request("filters must be a JSON object"))?,
+        Some(text) => {
+            serde_json::from_str(text).map_err(|_| Failure::bad_request("filters must be a JSON object"))?
+        }
     };
-    let keywords = query.last("keywords").unwrap_or_default().split(',').map(str::trim);
+    let keywords = query
+        .last("keywords")
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim);
     let search = Search {
         workspace: Some(workspace.to_owned()),
         parent_id,
         roots_only,
-        keywords: keywords.filter(|word| !word.is_empty()).map(str::to_owned).collect(),
+        keywords: keywords
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect(),
         filters,
-        any: query.last("mode").is_some_and(|mode| mode.eq_ignore_ascii_case("OR")),
+        any: query
+            .last("mode")
+            .is_some_and(|mode| mode.eq_ignore_ascii_case("OR")),
         offset: number(&query, "offset")?.unwrap_or_default(),
         limit: number(&query, "limit")?.unwrap_or(LIMIT),
         order_by: query.last("order_by").map(str::to_owned),
@@ -83,5 +105,10 @@ async fn find(
         },
         silent: flag(&query, "silent"),
     };
-    shared.artifacts.search(&actor, search).await.map(Json).map_err(failure)
+    shared
+        .artifacts
+        .search(&actor, search)
+        .await
+        .map(Json)
+        .map_err(failure)
 }

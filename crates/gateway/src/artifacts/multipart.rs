@@ -33,7 +33,10 @@ pub(super) async fn create(
     let expires_in = number(&query, "expires_in")?.unwrap_or(EXPIRES_IN);
     let id = format!("{workspace}/{alias}");
     let options = (expires_in, &Base::Public);
-    let started = shared.artifacts.start_multipart(&actor, &id, path, (count, weight), options).await;
+    let started = shared
+        .artifacts
+        .start_multipart(&actor, &id, path, (count, weight), options)
+        .await;
     started.map(Json).map_err(failure)
 }
 
@@ -70,6 +73,9 @@ pub(super) async fn complete(
         })
         .collect();
     let id = format!("{workspace}/{alias}");
-    let completed = shared.artifacts.complete_multipart(&actor, &id, &asked.upload_id, &uploaded).await;
+    let completed = shared
+        .artifacts
+        .complete_multipart(&actor, &id, &asked.upload_id, &uploaded)
+        .await;
     completed.map(Json).map_err(failure)
 }

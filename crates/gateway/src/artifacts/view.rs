@@ -51,11 +51,21 @@ async fn show(
     let query = Query::parse(parts.uri.query());
     let actor = actor(shared, &parts, workspace).await?;
     let id = format!("{workspace}/{alias}");
-    let config = shared.artifacts.config_for(&actor, &id, Operation::GetFile).await.map_err(failure)?;
+    let config = shared
+        .artifacts
+        .config_for(&actor, &id, Operation::GetFile)
+        .await
+        .map_err(failure)?;
     let view = match config.get("view_config") {
         Some(Json::Object(view)) => view.clone(),
-        Some(Json::String(text)) if text == "disabled" => return Err(Failure::not_found("The view is disabled")),
-        _ => return Err(Failure::bad_request("This artifact type does not support view mode")),
+        Some(Json::String(text)) if text == "disabled" => {
+            return Err(Failure::not_found("The view is disabled"));
+        }
+        _ => {
+            return Err(Failure::bad_request(
+                "This artifact type does not support view mode",
+            ));
+        }
     };
     if view.get("use_builtin_template") == Some(&Json::Bool(true)) {
         return Err(not_supported("Built-in pages of artifacts"));
@@ -69,30 +79,55 @@ async fn show(
     if templates.is_some_and(|templates| templates.iter().any(|template| template.as_str() == Some(&page))) {
         return Err(not_supported("Templates of views"));
     }
-    let root = view.get("root_directory").and_then(Json::as_str).unwrap_or_default().trim_matches('/');
-    let file = if root.is_empty() || root == "." { page } else { format!("{root}/{page}") };
-    let opened = shared.artifacts.open_file(&actor, &id, &file, &selector(&query)?, true).await;
+    let root = view
+        .get("root_directory")
+        .and_then(Json::as_str)
+        .unwrap_or_default()
+        .trim_matches('/');
+    let file = if root.is_empty() || root == "." {
+        page
+    } else {
+        format!("{root}/{page}")
+    };
+    let opened = shared
+        .artifacts
+        .open_file(&actor, &id, &file, &selector(&query)?, true)
+        .await;
     let file = opened.map_err(|error| match error {
         Error::NoFile(_) => Failure::not_found("File not found"),
         error => failure(error),
     })?;
     shared.artifacts.count_view(&id, &actor).await.map_err(failure)?;
     let name = file.entry.path.as_str();
-    let answer = serve::object(&file.object, name, &parts.method, &parts.headers, Presentation::AsIs).await;
+    let answer = serve::object(
+        &file.object,
+        name,
+        &parts.method,
+        &parts.headers,
+        Presentation::AsIs,
+    )
+    .await;
     let mut response = answer.map_err(|error| crate::files::failure(&error))?;
     add_headers(&mut response, &view);
     Ok(response)
 }
 
 fn not_supported(what: &str) -> Failure {
-    Failure::new(StatusCode::NOT_IMPLEMENTED, "not_supported", format!("{what} are not supported yet"))
+    Failure::new(
+        StatusCode::NOT_IMPLEMENTED,
+        "not_supported",
+        format!("{what} are not supported yet"),
+    )
 }
 
 /// Adds the headers that the site is to have.
 fn add_headers(response: &mut Response<Body>, view: &Map<String, Json>) {
     let headers = view.get("headers").and_then(Json::as_object);
     for (name, value) in headers.into_iter().flatten() {
-        let parsed = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str().unwrap_or_default()));
+        let parsed = (
+            HeaderName::try_from(name.as_str()),
+            HeaderValue::try_from(value.as_str().unwrap_or_default()),
+        );
         if let (Ok(name), Ok(value)) = parsed
             && !RESERVED.contains(&name)
         {

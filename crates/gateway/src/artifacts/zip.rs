@@ -33,11 +33,20 @@ pub(super) async fn create(
     let actor = actor(&shared, &parts, &workspace).await?;
     let id = format!("{workspace}/{alias}");
     let named = query.grouped().into_iter().find(|(name, _)| *name == "file");
-    let mut paths: Vec<String> = named.map(|(_, paths)| paths).unwrap_or_default().into_iter().map(str::to_owned).collect();
+    let mut paths: Vec<String> = named
+        .map(|(_, paths)| paths)
+        .unwrap_or_default()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
     paths.sort();
     paths.dedup();
     let silent = flag(&query, "silent");
-    let files = shared.artifacts.files_to_zip(&actor, &id, &paths, &selector(&query)?, silent).await.map_err(failure)?;
+    let files = shared
+        .artifacts
+        .files_to_zip(&actor, &id, &paths, &selector(&query)?, silent)
+        .await
+        .map_err(failure)?;
     let members = files.iter().map(|file| {
         let meta = file.meta.as_ref();
         Member {
@@ -58,7 +67,9 @@ pub(super) async fn create(
             let _ = sender.send(Err(error)).await;
         }
     });
-    let pieces = stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
+    let pieces = stream::unfold(receiver, |mut receiver| async move {
+        Some((receiver.recv().await?, receiver))
+    });
     let mut response = Response::new(Body::from_stream(pieces));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, length.into());
@@ -95,7 +106,10 @@ async fn send(storage: &Storage, layout: &Layout, files: &[FileEntry], pieces: &
         }
         let checksum = checksum.finalize();
         checksums.push(checksum);
-        pieces.send(Ok(layout.after(index, checksum))).await.map_err(gone)?;
+        pieces
+            .send(Ok(layout.after(index, checksum)))
+            .await
+            .map_err(gone)?;
     }
     pieces.send(Ok(layout.directory(&checksums))).await.map_err(gone)
 }

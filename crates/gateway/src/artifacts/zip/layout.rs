@@ -29,7 +29,10 @@ impl Member {
     /// Bytes of the header, and of the descriptor.
     fn frame(&self) -> (u64, u64) {
         let extra = if self.is_large() { 20 } else { 0 };
-        (30 + self.name.len() as u64 + extra, if self.is_large() { 24 } else { 16 })
+        (
+            30 + self.name.len() as u64 + extra,
+            if self.is_large() { 24 } else { 16 },
+        )
     }
 }
 
@@ -62,8 +65,14 @@ impl Layout {
 
     /// Length of the file in bytes.
     pub(super) fn length(&self) -> u64 {
-        let directory: u64 = (0..self.members.len()).map(|index| self.record_length(index)).sum();
-        let end = if self.is_large(directory) { 22 + 56 + 20 } else { 22 };
+        let directory: u64 = (0..self.members.len())
+            .map(|index| self.record_length(index))
+            .sum();
+        let end = if self.is_large(directory) {
+            22 + 56 + 20
+        } else {
+            22
+        };
         self.directory_start() + directory + end
     }
 
