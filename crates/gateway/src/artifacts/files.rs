@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{actor, failure, flag, number, selector};
 use crate::error::Failure;
 use crate::files::receive;
-use crate::files::serve::{self, Presentation};
+use crate::files::serve;
 use crate::query::Query;
 use crate::redirect;
 use crate::routes::Shared;
@@ -84,18 +84,18 @@ pub(super) async fn read(
         }
         Err(error) => return Err(failure(error)),
     };
-    // Apps are pages of their own; anything else is data, which must not run on the server's origin.
-    let presentation = match file.kind.as_deref() {
-        Some("application") => Presentation::AsIs,
-        _ => Presentation::Safe,
-    };
     let name = file.entry.path.as_str();
-    let answer = serve::object(&file.object, name, &parts.method, &parts.headers, presentation).await;
-    Ok(answer.unwrap_or_else(|error| {
+    let answer = serve::object(&file.object, name, &parts.method, &parts.headers).await;
+    let mut response = answer.unwrap_or_else(|error| {
         let mut response = crate::files::failure(&error).into_response();
         serve::add_total(response.headers_mut(), &error);
         response
-    }))
+    });
+    if file.kind.as_deref() == Some("application") {
+        // Apps are pages; anything else is data, which must not run on the server's origin.
+        response.headers_mut().remove(header::CONTENT_DISPOSITION);
+    }
+    Ok(response)
 }
 
 async fn folder(

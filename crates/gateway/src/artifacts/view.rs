@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{actor, failure, selector};
 use crate::error::Failure;
-use crate::files::serve::{self, Presentation};
+use crate::files::serve;
 use crate::query::Query;
 use crate::routes::Shared;
 
@@ -99,15 +99,10 @@ async fn show(
     })?;
     shared.artifacts.count_view(&id, &actor).await.map_err(failure)?;
     let name = file.entry.path.as_str();
-    let answer = serve::object(
-        &file.object,
-        name,
-        &parts.method,
-        &parts.headers,
-        Presentation::AsIs,
-    )
-    .await;
+    let answer = serve::object(&file.object, name, &parts.method, &parts.headers).await;
     let mut response = answer.map_err(|error| crate::files::failure(&error))?;
+    // A site is there to be shown.
+    response.headers_mut().remove(header::CONTENT_DISPOSITION);
     add_headers(&mut response, &view);
     Ok(response)
 }
