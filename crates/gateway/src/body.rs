@@ -8,17 +8,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use http::{StatusCode, header};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, Sleep};
-use tower::ServiceBuilder;
+use tower::{ServiceBuilder, ServiceExt};
 use tower_http::decompression::RequestDecompressionLayer;
 use tower_http::map_request_body::MapRequestBodyLayer;
 
@@ -31,25 +30,15 @@ const GRACE: Duration = Duration::from_secs(30);
 /// Slowest a body that is read as a whole may come after that, in bytes per second on average.
 const SLOWEST: f64 = 1024.0;
 
-/// Lets the handlers of `routes` see bodies without their `Content-Encoding: gzip`. Other encodings are refused.
-pub(crate) fn inflate<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
-    routes.layer(
-        ServiceBuilder::new()
-            .layer(from_fn(known_encoding))
-            .layer(RequestDecompressionLayer::new())
-            .layer(MapRequestBodyLayer::new(Body::new)),
-    )
-}
-
-async fn known_encoding(mut request: Request, next: Next) -> Response {
-    match request
-        .headers()
-        .get(header::CONTENT_ENCODING)
-        .map(|it| it.as_bytes())
-    {
-        None | Some(b"gzip") => {}
+/// Lets what comes next see the body without its `Content-Encoding: gzip`. Other encodings are refused.
+pub(crate) async fn inflate(mut request: Request, next: Next) -> Response {
+    let encoding = request.headers().get(header::CONTENT_ENCODING);
+    match encoding.map(|encoding| encoding.as_bytes()) {
+        None => return next.run(request).await,
+        Some(b"gzip") => {}
         Some(b"identity" | b"") => {
             request.headers_mut().remove(header::CONTENT_ENCODING);
+            return next.run(request).await;
         }
         Some(_) => {
             let text = "Content-Encoding: gzip and identity are understood";
@@ -57,7 +46,14 @@ async fn known_encoding(mut request: Request, next: Next) -> Response {
                 .into_response();
         }
     }
-    next.run(request).await
+    let inflating = ServiceBuilder::new()
+        .layer(RequestDecompressionLayer::new())
+        .layer(MapRequestBodyLayer::new(Body::new))
+        .service(next);
+    match inflating.oneshot(request).await {
+        Ok(response) => response.map(Body::new),
+        Err(never) => match never {},
+    }
 }
 
 /// Reads a whole body of at most `limit` bytes, counted after inflation.

@@ -1,27 +1,47 @@
 //! Compression of responses, where it is worth it and harms nothing.
 
-use http::{Response, StatusCode, header};
-use http_body::Body;
+use std::convert::Infallible;
+use std::future;
+
+use axum::body::Body;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use tower::{ServiceExt, service_fn};
 use tower_http::CompressionLevel;
-use tower_http::compression::CompressionLayer;
+use tower_http::compression::Compression;
 use tower_http::compression::predicate::Predicate;
 
 /// Smallest body that is compressed, in bytes.
 const SMALLEST: u64 = 1000;
 
-/// The layer. gzip is what every client has, and its quickest level costs little.
-pub(crate) fn layer() -> CompressionLayer<Worthwhile> {
-    CompressionLayer::new()
+/// Compresses a response if its client accepts that, with these values of `Accept-Encoding`. gzip is what every client
+/// has, and its quickest level costs little.
+pub(crate) async fn compress(accepted: Vec<HeaderValue>, mut response: Response<Body>) -> Response<Body> {
+    // Weights can refuse the body as it is, too.
+    let has_weights = accepted.iter().any(|value| value.as_bytes().contains(&b';'));
+    if !has_weights && !Worthwhile.should_compress(&response) {
+        return response;
+    }
+    let mut request = Request::new(());
+    for value in accepted {
+        request.headers_mut().append(header::ACCEPT_ENCODING, value);
+    }
+    let answered =
+        service_fn(move |_: Request<()>| future::ready(Ok::<_, Infallible>(std::mem::take(&mut response))));
+    let compression = Compression::new(answered)
         .quality(CompressionLevel::Fastest)
-        .compress_when(Worthwhile)
+        .compress_when(Worthwhile);
+    match compression.oneshot(request).await {
+        Ok(response) => response.map(Body::new),
+        Err(never) => match never {},
+    }
 }
 
 /// Large enough, of a type that gets smaller, and of a known length: streams would be held back.
 #[derive(Clone, Copy)]
-pub(crate) struct Worthwhile;
+struct Worthwhile;
 
 impl Predicate for Worthwhile {
-    fn should_compress<B: Body>(&self, response: &Response<B>) -> bool {
+    fn should_compress<B: http_body::Body>(&self, response: &Response<B>) -> bool {
         let headers = response.headers();
         let media_type = headers
             .get(header::CONTENT_TYPE)

@@ -29,8 +29,20 @@ const MAX_AGE: &str = "600";
 
 /// Answers preflights, and adds to other responses what a page of another origin needs to read them.
 pub(crate) async fn cors(State(origins): State<Origins>, request: Request, next: Next) -> Response {
+    around(&origins, request, |request| next.run(request)).await
+}
+
+/// The same around anything that answers.
+pub(crate) async fn around<F>(
+    origins: &Origins,
+    request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
     let Some(origin) = request.headers().get(ORIGIN).cloned() else {
-        return next.run(request).await;
+        return next(request).await;
     };
     let allowed = origins.contain(&origin);
     let is_preflight =
@@ -38,7 +50,7 @@ pub(crate) async fn cors(State(origins): State<Origins>, request: Request, next:
     let mut response = if is_preflight {
         preflight(allowed, request.headers())
     } else {
-        next.run(request).await
+        next(request).await
     };
     let headers = response.headers_mut();
     if allowed {

@@ -17,6 +17,7 @@ mod health;
 mod http1;
 mod metrics;
 mod options;
+mod ordinary;
 mod pages;
 mod pump;
 mod query;

@@ -80,6 +80,37 @@ impl RateLimits {
         self.take(remote, headers).map(drop).map_err(|_| exceeded())
     }
 
+    /// Lets a request pass if its sender has budget left, and says how much in the response. Probes always pass.
+    pub(crate) async fn around<F>(
+        &self,
+        remote: IpAddr,
+        request: Request,
+        next: impl FnOnce(Request) -> F,
+    ) -> Response
+    where
+        F: Future<Output = Response>,
+    {
+        let path = request.uri().path();
+        if path == "/health" || path.starts_with("/health/") {
+            return next(request).await;
+        }
+        let (mut response, budget) = match self.take(remote, request.headers()) {
+            Ok(budget) => (next(request).await, budget),
+            Err(budget) => {
+                let mut response = exceeded().into_response();
+                response
+                    .headers_mut()
+                    .insert(header::RETRY_AFTER, HeaderValue::from(budget.reset));
+                (response, budget)
+            }
+        };
+        let headers = response.headers_mut();
+        headers.insert(LIMIT, HeaderValue::from(budget.limit));
+        headers.insert(REMAINING, HeaderValue::from(budget.remaining));
+        headers.insert(RESET, HeaderValue::from(budget.reset));
+        response
+    }
+
     /// Takes one request out of the budget of its sender; `Err` when there is none left.
     fn take(&self, remote: IpAddr, headers: &HeaderMap) -> Result<Budget, Budget> {
         let inner = &*self.0;
@@ -176,32 +207,14 @@ fn neighbourhood(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Lets a request pass if its sender has budget left, and says how much in the response. Probes always pass.
+/// [`RateLimits::around`] as a layer.
 pub(crate) async fn limit(
     State(limits): State<RateLimits>,
     Extension(Remote(remote)): Extension<Remote>,
     request: Request,
     next: Next,
 ) -> Response {
-    let path = request.uri().path();
-    if path == "/health" || path.starts_with("/health/") {
-        return next.run(request).await;
-    }
-    let (mut response, budget) = match limits.take(remote, request.headers()) {
-        Ok(budget) => (next.run(request).await, budget),
-        Err(budget) => {
-            let mut response = exceeded().into_response();
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(budget.reset));
-            (response, budget)
-        }
-    };
-    let headers = response.headers_mut();
-    headers.insert(LIMIT, HeaderValue::from(budget.limit));
-    headers.insert(REMAINING, HeaderValue::from(budget.remaining));
-    headers.insert(RESET, HeaderValue::from(budget.reset));
-    response
+    limits.around(remote, request, |request| next.run(request)).await
 }
 
 fn exceeded() -> Failure {

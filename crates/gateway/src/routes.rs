@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use http::StatusCode;
 use hypha_artifacts::Artifacts;
@@ -16,10 +15,9 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::error::Failure;
 use crate::options::Options;
+use crate::ordinary::{Ordinary, ordinary};
 use crate::rate_limit::{self, RateLimits};
-use crate::{
-    apps, artifacts, body, compression, cors, files, health, pages, services, static_mounts, stream, ws,
-};
+use crate::{apps, artifacts, cors, files, health, pages, services, static_mounts, stream, ws};
 
 /// What every route can reach.
 #[derive(Clone)]
@@ -36,40 +34,34 @@ pub(crate) struct Shared {
 /// The routes of a gateway, without its base path.
 pub(crate) fn router(shared: Shared, options: &Options) -> Router {
     let limits = RateLimits::new(shared.hub.clone(), options);
-    let limited = || from_fn_with_state(limits.clone(), rate_limit::limit);
+    let group = Ordinary {
+        origins: options.origins.clone(),
+        limits: limits.clone(),
+    };
 
-    // What the server answers itself. Compression leaves streams alone.
-    let ordinary = Router::new()
+    // What the server answers itself.
+    let own = Router::new()
         .merge(health::routes())
         .merge(services::routes())
         .merge(static_mounts::routes(&options.static_mounts))
         .merge(pages::routes())
-        .method_not_allowed_fallback(wrong_method);
-    let ordinary = body::inflate(ordinary)
-        .layer(compression::layer())
-        .layer(limited())
-        .layer(from_fn_with_state(options.origins.clone(), cors::cors));
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(group, ordinary));
 
     // Bytes, which go through as they are.
     let files = files::routes()
         .merge(artifacts::routes())
-        .layer(limited())
+        .layer(from_fn_with_state(limits.clone(), rate_limit::limit))
         .layer(from_fn_with_state(options.origins.clone(), cors::cors));
 
     // What the owner of a service answers: its own headers go through as they are, and bodies are streams.
-    let apps = apps::routes().layer(limited());
+    let apps = apps::routes().layer(from_fn_with_state(limits.clone(), rate_limit::limit));
 
     // A connection for a long time, with limits of its own.
     let stream = stream::routes(&limits).layer(from_fn_with_state(options.origins.clone(), cors::cors));
     let sockets = Router::new().merge(ws::routes()).merge(stream);
 
-    ordinary
-        .merge(apps)
-        .merge(files)
-        .merge(sockets)
-        // Every handler says itself how much it takes: `body::read`.
-        .layer(DefaultBodyLimit::disable())
-        .with_state(shared)
+    own.merge(apps).merge(files).merge(sockets).with_state(shared)
 }
 
 async fn wrong_method() -> Failure {

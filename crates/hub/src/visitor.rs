@@ -244,12 +244,12 @@ impl Visitor {
     /// A visitor with an address in the workspace `acting`.
     fn new(hub: &Hub, user: UserInfo, workspace: Arc<Workspace>, remote_ip: IpAddr, acting: &str) -> Self {
         let address: Arc<str> = format!("{acting}/client-{}", random_id(&mut rand::rng())).into();
-        let record = user.to_value();
-        let context = CallerContext::new(acting, &address, &record);
+        let context = CallerContext::new(acting, &address, &user.to_value());
         let options = CallOptions {
             act_as: Some(Arc::new(ActAs {
                 workspace: acting.to_owned(),
-                user: record,
+                // The hub stamps the messages of a visit that goes on, whatever they say.
+                user: Value::Nil,
                 from: Some(address.to_string()),
             })),
             ..CallOptions::default()
@@ -383,11 +383,18 @@ impl Visitor {
         let peer = self.hub.visitors_peer().ok_or_else(|| Error::Closed {
             reason: "Server is shutting down".into(),
         })?;
-        Ok(RemoteGenerator::with_options(
-            peer.clone(),
-            generator,
-            self.options.clone(),
-        ))
+        // The message that closes it may be sent when the visit is over, and then has to say who sends it.
+        let act_as = self.options.act_as.as_deref().map(|act_as| {
+            Arc::new(ActAs {
+                user: self.visit.user.to_value(),
+                ..act_as.clone()
+            })
+        });
+        let options = CallOptions {
+            act_as,
+            ..self.options.clone()
+        };
+        Ok(RemoteGenerator::with_options(peer.clone(), generator, options))
     }
 }
 

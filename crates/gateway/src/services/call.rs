@@ -55,8 +55,10 @@ struct Call {
 
 /// What the last part of the path leads to.
 enum Function {
-    /// Something that can be called; with its schema, if it was registered with one.
-    Method(Box<Method>, Option<Value>),
+    /// A function that the registration of the service describes, by its name.
+    Registered(String),
+    /// Something else that can be called.
+    Method(Box<Method>),
     /// A value of the service.
     Value(Value),
 }
@@ -72,7 +74,7 @@ impl Call {
         let visitor = shared.hub.visit(identity, &workspace).await?;
         let target = visitor.find(&workspace, &service, query.mode()).await?;
         let function = match target.function_schema(&key) {
-            Some(schema) => Function::Method(Box::new(target.method(&key)), Some(schema.clone())),
+            Some(_) => Function::Registered(key),
             None => resolve(&visitor, &target, &key).await?,
         };
         Ok(Self {
@@ -83,16 +85,19 @@ impl Call {
     }
 
     fn parameters(&self) -> Parameters<'_> {
-        match &self.function {
-            Function::Method(_, Some(schema)) => Parameters(schema.get("parameters")),
-            _ => Parameters::default(),
-        }
+        let schema = match &self.function {
+            Function::Registered(key) => self.target.function_schema(key),
+            Function::Method(method) => method.schema.as_ref(),
+            Function::Value(_) => None,
+        };
+        Parameters(schema.and_then(|schema| schema.get("parameters")))
     }
 
     async fn run(self, args: CallArgs, wanted: Wanted) -> Result<Response<Body>, Failure> {
         let method = match self.function {
             Function::Value(value) => return Ok(answer::whole(&value, wanted)),
-            Function::Method(method, _) => method,
+            Function::Registered(key) => self.target.method(&key),
+            Function::Method(method) => *method,
         };
         tracing::debug!(
             caller = self.visitor.address(),
@@ -143,13 +148,12 @@ async fn resolve(visitor: &Visitor, target: &Target, key: &str) -> Result<Functi
     }
     Ok(match found {
         Value::Method(method) => {
-            let schema = method.schema.clone();
             // Called by its address as the registry knows it.
             let method = Method {
                 target: target.address.clone(),
                 ..*method
             };
-            Function::Method(Box::new(method), schema)
+            Function::Method(Box::new(method))
         }
         value => Function::Value(value),
     })
