@@ -128,6 +128,10 @@ async def test_the_workspace_page_in_a_browser(fresh_server, connect, make_user,
         await page.get_by_label("Token").fill("nonsense")
         await page.get_by_role("button", name="Connect").click()
         await page.locator("#status.error").wait_for()
+        # Whoever is signed in with this browser need not do it again.
+        await page.context.add_cookies([{"name": "access_token", "value": account.token, "url": server.url}])
+        await page.reload()
+        await page.get_by_role("cell", name="says hello").wait_for()
         await page.goto(f"{server.url}/")
         assert f"{server.url}/assets/hypha-rpc-websocket.mjs" in await page.inner_text("main")
         await browser.close()

@@ -1,7 +1,7 @@
 // The page of a workspace: logs its user in and lists the services. A client of the server like any other.
 //
-// The page is at <server>/<workspace>/, so both follow from its address. The token stays in this page's memory: apps are
-// served from the same origin, and could read whatever is stored.
+// The page is at <server>/<workspace>/, so both follow from its address. Whoever is signed in with this browser is so here,
+// too; another token stays in this page's memory: apps are served from the same origin, and could read whatever is stored.
 const folder = new URL(".", location.href);
 const serverUrl = new URL("..", folder).href.replace(/\/$/, "");
 const workspace = decodeURIComponent(folder.pathname.split("/").at(-2));
@@ -90,3 +90,6 @@ element("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   attempt(() => connect(element("token").value.trim()));
 });
+
+const cookie = document.cookie.split("; ").find((pair) => pair.startsWith("access_token="));
+if (cookie) attempt(() => connect(cookie.slice("access_token=".length)));

@@ -94,7 +94,10 @@ impl TokenConfig {
         }
         for extra in &extras {
             check_extra_scope(extra)?;
-            if let Some(reserved) = RESERVED_SCOPES.iter().find(|reserved| extra.starts_with(**reserved)) {
+            if let Some(reserved) = RESERVED_SCOPES
+                .iter()
+                .find(|reserved| extra.starts_with(**reserved))
+            {
                 return Err(AuthError::ScopeReserved((*reserved).to_owned()));
             }
         }

@@ -41,7 +41,7 @@ Examples:
   hypha serve --port 8080
   hypha serve --host 0.0.0.0 --public-base-url https://hypha.example.org
   HYPHA_ROOT_TOKEN=$(openssl rand -base64 48) hypha serve --data-dir ./data")]
-    Serve(Flags),
+    Serve(Box<Flags>),
     /// See a server and two clients at work; nothing is kept
     Demo(demo::Demo),
     /// Make a token for another program

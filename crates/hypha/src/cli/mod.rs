@@ -68,7 +68,7 @@ pub fn hypha(args: Vec<OsString>) -> ExitCode {
                 notes.extend(suggest::unknown_variables(&env));
                 notes.extend(inert::used_flag_variables(&env));
                 notes.extend(inert::used_variables(&env));
-                serve::run(flags, &env, notes).await
+                serve::run(*flags, &env, notes).await
             }
             Command::Demo(demo) => demo::run(demo).await,
             Command::Token(token) => token::run(token, &env).await,
