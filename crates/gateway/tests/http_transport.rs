@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use hypha_artifacts::{Artifacts, BaseUrls, Content, Database};
 use hypha_gateway::{Gateway, Options};
 use hypha_hub::auth::{Authenticator, RevokedTokens, TokenOptions, UserInfo};
 use hypha_hub::cluster::SingleProcess;
 use hypha_hub::durable::MemoryStore;
 use hypha_hub::{Hub, Parts};
 use hypha_rpc::{Client, Connect, DynService, Error, Status, Transport, Value, connect};
+use hypha_storage::{Storage, WorkspaceFiles};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -38,7 +40,23 @@ async fn server() -> Server {
     })
     .await
     .unwrap();
-    tokio::spawn(gateway.run(hub.clone(), None, CancellationToken::new()));
+    let storage = Storage::memory().await.unwrap();
+    let urls = BaseUrls {
+        public: hub.options().public_base_url.clone(),
+        local: hub.options().local_base_url.clone(),
+    };
+    let content = Content::new(storage.clone(), urls);
+    let database = Database::in_memory().await.unwrap();
+    let parts = hypha_gateway::Parts {
+        hub: hub.clone(),
+        files: WorkspaceFiles::offer(&hub, &storage, false).unwrap(),
+        artifacts: Artifacts::new(database, content, Arc::new(hub.clone()))
+            .await
+            .unwrap(),
+        storage,
+        metrics: None,
+    };
+    tokio::spawn(gateway.run(parts, CancellationToken::new()));
     Server {
         hub,
         url: format!("http://{address}/base"),

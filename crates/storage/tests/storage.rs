@@ -1,4 +1,5 @@
 //! The same cases on every place for objects.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io;
 use std::time::Duration;
