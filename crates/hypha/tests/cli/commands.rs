@@ -15,7 +15,7 @@ fn version_and_help() {
     }
     let help = world.hypha(&["serve", "--help"]).ok();
     assert!(
-        help.contains("--root-token") && !help.contains("--enable-s3"),
+        help.contains("--root-token") && !help.contains("--enable-server-apps"),
         "{help}"
     );
 }

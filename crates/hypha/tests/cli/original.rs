@@ -11,14 +11,14 @@ fn flags_without_effect_are_named() {
         "server",
         "--port=0",
         "--data-dir=data",
-        "--enable-s3",
+        "--enable-server-apps",
         "--minio-port=9000",
     ];
     let server = world.start(&mut world.command("hypha-server", &flags));
     let (code, errors) = server.stop();
     assert_eq!(code, Some(0));
     for part in [
-        "--enable-s3 has no effect: this version does not have object storage and artifacts yet",
+        "--enable-server-apps has no effect: this version does not have server apps yet",
         "--minio-port has no effect: no MinIO is started by this server",
     ] {
         assert!(errors.contains(part), "{errors}");
