@@ -60,7 +60,7 @@ export async function connect(t, config = {}) {
     // The client still sends acknowledgements of what it just received; let them go out first.
     await sleep(100);
     // On a stream, the client aborts its own reading and leaves the rejected promise to the process: read to an end first.
-    await client.rpc._connection._reader?.cancel();
+    await client.rpc._connection?._reader?.cancel();
     await client.disconnect();
   });
   return client;
