@@ -25,6 +25,18 @@ pub(crate) async fn suspect_artifact(connection: &mut AnyConnection, artifact: &
     suspect_staged(connection, artifact).await
 }
 
+/// Deletes artifacts, and notes all of their objects.
+pub(crate) async fn delete_artifacts(connection: &mut AnyConnection, ids: &[String]) -> Result<()> {
+    for id in ids {
+        suspect_artifact(connection, id).await?;
+        query("DELETE FROM artifacts WHERE id = $1")
+            .bind(id)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Notes objects: what is staged for an artifact.
 pub(crate) async fn suspect_staged(connection: &mut AnyConnection, artifact: &str) -> Result<()> {
     query(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{query, query_scalar};
+use sqlx::query_scalar;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
@@ -63,13 +63,7 @@ impl Artifacts {
             .bind(workspace)
             .fetch_all(&mut *transaction)
             .await?;
-        for id in &ids {
-            garbage::suspect_artifact(&mut transaction, id).await?;
-            query("DELETE FROM artifacts WHERE id = $1")
-                .bind(id)
-                .execute(&mut *transaction)
-                .await?;
-        }
+        garbage::delete_artifacts(&mut transaction, &ids).await?;
         garbage::settle(&mut transaction).await?;
         transaction.commit().await?;
         self.garbage().notify_one();

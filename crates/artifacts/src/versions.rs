@@ -98,13 +98,7 @@ impl Artifacts {
         if recursive {
             ids.extend(descendants(&mut transaction, actor, &artifact).await?);
         }
-        for id in &ids {
-            garbage::suspect_artifact(&mut transaction, id).await?;
-            query("DELETE FROM artifacts WHERE id = $1")
-                .bind(id)
-                .execute(&mut *transaction)
-                .await?;
-        }
+        garbage::delete_artifacts(&mut transaction, &ids).await?;
         garbage::settle(&mut transaction).await?;
         transaction.commit().await?;
         self.garbage().notify_one();

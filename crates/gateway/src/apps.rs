@@ -21,7 +21,9 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::routing::any;
 use hypha_hub::{Target, Visitor};
+use hypha_rpc::{Callback, Value};
 use percent_encoding::percent_decode_str;
+use serde::Serialize;
 
 use crate::credentials::{COOKIE, cookie, identify};
 use crate::error::Failure;
@@ -52,6 +54,14 @@ struct AppRequest {
     /// The path below the app as it came, percent-encoded, with its leading slash.
     path: String,
     request: Request,
+}
+
+/// What `serve` of an `asgi` service is called with.
+#[derive(Serialize)]
+struct Conversation {
+    scope: Value,
+    receive: Callback,
+    send: Callback,
 }
 
 async fn answer(State(shared): State<Shared>, request: Request) -> Response<Body> {

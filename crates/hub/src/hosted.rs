@@ -51,6 +51,8 @@ fn limits(is_for_visitors: bool) -> PeerLimits {
 pub(crate) struct Hosted {
     hub: Hub,
     peer: RpcPeer,
+    /// Whether this is the peer that visitors share.
+    is_for_visitors: bool,
 }
 
 impl Hosted {
@@ -71,22 +73,24 @@ impl Hosted {
         let service = |error: &dyn std::fmt::Display| Error::Service(error.to_string());
         let client = ClientId::parse(client).map_err(|error| service(&error))?;
         let user = UserInfo::root();
+        let is_for_visitors = client.as_str() == hub.options().visitors_id();
         let link = HostedLink {
             hub: hub.clone(),
             address: format!("{workspace}/{client}"),
             workspace: workspace.to_string(),
             user: user.to_value(),
-            is_for_visitors: client.as_str() == hub.options().visitors_id(),
+            is_for_visitors,
         };
         let config = PeerConfig {
             server_base_url: hub.options().public_base_url.clone(),
             manager: Some(format!("*/{}", hub.options().manager_id())),
-            limits: limits(client.as_str() == hub.options().visitors_id()),
+            limits: limits(is_for_visitors),
             ..PeerConfig::new(workspace.as_str(), client.as_str())
         };
         let hosted = Arc::new(Self {
             hub: hub.clone(),
             peer: RpcPeer::new(config, Arc::new(link)),
+            is_for_visitors,
         });
         let workspace = hub
             .workspace(workspace.as_str())
@@ -142,7 +146,7 @@ impl Hosted {
 
     /// Whether this is the peer that visitors share.
     pub(crate) fn is_for_visitors(&self) -> bool {
-        self.peer.config().client_id == self.hub.options().visitors_id()
+        self.is_for_visitors
     }
 
     pub(crate) fn peer(&self) -> &RpcPeer {

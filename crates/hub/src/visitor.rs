@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hypha_rpc::{ActAs, CallOptions, Error, IntoArgs, Method, RemoteFailure, RemoteGenerator, Value};
+use hypha_rpc::{
+    ActAs, CallOptions, Error, ErrorKind, IntoArgs, Method, RemoteFailure, RemoteGenerator, Value,
+};
 use hypha_wire::Generator;
 use hypha_wire::frame::CallerContext;
 
@@ -116,7 +118,7 @@ impl Target {
     }
 
     /// A function of the owner's built-in service.
-    pub fn built_in(&self, function: &str) -> Method {
+    fn built_in(&self, function: &str) -> Method {
         Method {
             target: self.address.clone(),
             path: format!("services.built-in.{function}"),
@@ -340,11 +342,27 @@ impl Visitor {
         }
     }
 
-    /// The workspace manager as a value: its functions by their names.
+    /// A service as a value, fetched from its owner: its functions and values by their names. `None` when the owner has it
+    /// no more.
     ///
     /// # Errors
-    /// The hub is shutting down.
-    pub fn manager_service(&self) -> Result<Value, Error> {
+    /// See [`Error`].
+    pub async fn service(&self, target: &Target) -> Result<Option<Value>, Error> {
+        if target.is_manager() {
+            return self.manager_service().map(Some);
+        }
+        let fetch = target.built_in("get_service");
+        match self.call(&fetch, (target.name.as_str(),), None).await {
+            Ok(service) => Ok(Some(service)),
+            Err(Error::Remote {
+                kind: ErrorKind::KeyError,
+                ..
+            }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn manager_service(&self) -> Result<Value, Error> {
         let manager = self
             .hub
             .manager()

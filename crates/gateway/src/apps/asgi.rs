@@ -11,12 +11,11 @@ use axum::http::{Response, StatusCode};
 use futures_util::{StreamExt, stream};
 use hypha_rpc::{Callback, Error, RemoteFailure, Value};
 use parking_lot::Mutex;
-use serde::Serialize;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::scope::{self, Kind};
-use super::{AFTERMATH, AppRequest, response};
+use super::{AFTERMATH, AppRequest, Conversation, response};
 use crate::body;
 use crate::error::Failure;
 use crate::routes::Shared;
@@ -25,14 +24,6 @@ use crate::routes::Shared;
 const CHUNK: usize = 252 * 1024;
 /// Bytes of a response that may wait for the client.
 const WINDOW: usize = 2 << 20;
-
-/// What `serve` of the service is called with.
-#[derive(Serialize)]
-struct Conversation {
-    scope: Value,
-    receive: Callback,
-    send: Callback,
-}
 
 /// A part of the response, with the room that it takes until the client has it.
 type Part = Result<(Bytes, tokio::sync::OwnedSemaphorePermit), String>;

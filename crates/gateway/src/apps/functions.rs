@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method as HttpMethod, Response, StatusCode, header};
 use futures_util::StreamExt;
 use hypha_hub::{Target, Visitor};
-use hypha_rpc::{Error, ErrorKind, Method, Value};
+use hypha_rpc::{Error, Method, Value};
 
 use super::scope::{self, Kind};
 use super::{AppRequest, response};
@@ -74,17 +74,7 @@ async fn find(visitor: &Visitor, target: &Target, path: &str) -> Result<(Method,
         return Ok((target.method(path), None));
     }
     let missing = || Failure::not_found(format!("Function not found: {path}"));
-    let service = match visitor
-        .call(&target.built_in("get_service"), (target.name.as_str(),), None)
-        .await
-    {
-        Ok(service) => service,
-        Err(Error::Remote {
-            kind: ErrorKind::KeyError,
-            ..
-        }) => return Err(missing()),
-        Err(error) => return Err(error.into()),
-    };
+    let service = visitor.service(target).await?.ok_or_else(missing)?;
     let exact = if path.is_empty() { "index" } else { path };
     let candidates = [
         Some(exact.to_owned()),

@@ -13,13 +13,12 @@ use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::OnUpgrade;
 use hypha_rpc::{Callback, RemoteFailure, Value};
 use parking_lot::Mutex;
-use serde::Serialize;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_websockets::{CloseCode, Limits, Message, ServerBuilder};
 
 use super::scope::{self, Kind};
-use super::{AFTERMATH, AppRequest, response};
+use super::{AFTERMATH, AppRequest, Conversation, response};
 use crate::error::Failure;
 use crate::http1::into_socket;
 use crate::routes::Shared;
@@ -36,14 +35,6 @@ pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
         .get(header::UPGRADE)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
-}
-
-/// What `serve` of the service is called with.
-#[derive(Serialize)]
-struct Conversation {
-    scope: Value,
-    receive: Callback,
-    send: Callback,
 }
 
 /// What the app says about the connection.

@@ -5,7 +5,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::Response;
 use axum::http::request::Parts;
 use hypha_hub::{Target, Visitor};
-use hypha_rpc::{CallArgs, Error, ErrorKind, Method, Value};
+use hypha_rpc::{CallArgs, Method, Value};
 
 use super::answer::{self, Wanted};
 use super::arguments::{self, Parameters};
@@ -114,21 +114,7 @@ impl Call {
 /// were added later.
 async fn resolve(visitor: &Visitor, target: &Target, key: &str) -> Result<Function, Failure> {
     let missing = || Failure::not_found(format!("{key} not found."));
-    let fetch = if target.is_manager() {
-        visitor.manager_service()
-    } else {
-        let built_in = target.built_in("get_service");
-        let options = (target.name.as_str(),);
-        visitor.call(&built_in, options, None).await
-    };
-    let mut found = match fetch {
-        Ok(service) => service,
-        Err(Error::Remote {
-            kind: ErrorKind::KeyError,
-            ..
-        }) => return Err(missing()),
-        Err(error) => return Err(error.into()),
-    };
+    let mut found = visitor.service(target).await?.ok_or_else(missing)?;
     if key == "id" && !target.is_manager() {
         return Ok(Function::Value(Value::from(target.id())));
     }
